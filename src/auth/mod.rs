@@ -1,0 +1,1 @@
+//! Who may do what: grants, and the stores that they are read from.

@@ -1,0 +1,3 @@
+//! The `databus` program.
+
+fn main() {}

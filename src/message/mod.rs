@@ -1,0 +1,1 @@
+//! A record as subscribers see it: JSON, protobuf, raw.
