@@ -1,0 +1,352 @@
+//! The MySQL and MariaDB store. Source: SPEC 7.
+
+use mysql_async::consts::ColumnType;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder, Row, Value};
+use tokio::time::timeout;
+
+use super::error::scrubbed;
+use super::rows::{AppRow, GrantRow, Id, Text, number};
+use super::source::{CONNECT, QUERY};
+use super::tables::Tables;
+use super::{StoreError, url};
+use crate::identity::Secret;
+
+/// A database and two tables in it.
+pub(super) struct Database {
+    name: String,
+    opts: Opts,
+    app_table: String,
+    auth_table: String,
+}
+
+/// `mysql user@host:port/database`; `mysql` where the URL is none.
+pub(super) fn name(url: &Secret) -> String {
+    match Opts::from_url(url.expose()) {
+        Ok(opts) if !url::splits_a_password(url.expose()) => {
+            let address = match opts.socket() {
+                Some(socket) => socket.into(),
+                None => format!("{}:{}", opts.ip_or_hostname(), opts.tcp_port()),
+            };
+            format!(
+                "mysql {}",
+                url::place(opts.user(), &address, opts.db_name().unwrap_or_default())
+            )
+        }
+        _ => "mysql".into(),
+    }
+}
+
+impl Database {
+    pub(super) fn new(
+        url: &Secret,
+        password: Option<&Secret>,
+        app_table: &str,
+        auth_table: &str,
+    ) -> Result<Self, StoreError> {
+        let name = name(url);
+        // Never in the parser's words: they repeat pieces of the URL, and a password may be in any of them.
+        let opts = match Opts::from_url(url.expose()) {
+            Ok(opts) if !url::splits_a_password(url.expose()) => opts,
+            _ => return Err(StoreError::settings(&name, URL)),
+        };
+        if opts.ssl_opts().is_some() {
+            return Err(StoreError::settings(
+                &name,
+                "require_ssl: this version has no TLS towards stores",
+            ));
+        }
+        for table in [app_table, auth_table] {
+            if let Some(why) = unfit(table, opts.db_name()) {
+                return Err(StoreError::settings(
+                    &name,
+                    format!("table {table:?} {why}"),
+                ));
+            }
+        }
+        let password = password
+            .map(Secret::expose)
+            .or(opts.pass())
+            .map(String::from);
+        // The client library would look the brackets of [::1] up as part of a name.
+        let host = opts.ip_or_hostname().trim_matches(['[', ']']).to_owned();
+        let opts = OptsBuilder::from_opts(opts)
+            .ip_or_hostname(host)
+            .pass(password)
+            // Otherwise a connection to the loopback address moves over to the server's socket, where the user has other rights.
+            .prefer_socket(false)
+            .into();
+        Ok(Self {
+            name,
+            opts,
+            app_table: app_table.into(),
+            auth_table: auth_table.into(),
+        })
+    }
+
+    /// Reads both tables through a connection of its own, as they are at one moment where the engine can do that.
+    pub(super) async fn read(&self) -> Result<Tables, StoreError> {
+        let mut connection = self
+            .within(CONNECT, "let us in", Conn::new(self.opts.clone()))
+            .await?;
+        for statement in [
+            "SET NAMES utf8mb4",
+            "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+        ] {
+            self.within(QUERY, "answer", connection.query_drop(statement))
+                .await?;
+        }
+        // Grants first, for engines without snapshots: a new app comes before its grants.
+        let grants = self
+            .rows(&mut connection, &self.auth_table, &GRANT_COLUMNS, grant)
+            .await?;
+        let apps = self
+            .rows(&mut connection, &self.app_table, &APP_COLUMNS, app)
+            .await?;
+        let _ = timeout(CONNECT, connection.disconnect()).await;
+        let [app_table, auth_table] =
+            [&self.app_table, &self.auth_table].map(|table| format!("{table} row "));
+        Ok(Tables {
+            app_table,
+            auth_table,
+            apps,
+            grants,
+        })
+    }
+
+    /// Reads the columns that are needed, and the time of deletion where there is one.
+    async fn rows<T>(
+        &self,
+        connection: &mut Conn,
+        table: &str,
+        needed: &[&str],
+        read: fn(&mut Vec<Option<Text>>, bool) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        let quoted = quoted(table);
+        let asked = format!("SELECT * FROM {quoted} LIMIT 0");
+        let there = self.within(QUERY, "answer", async {
+            let result = connection.query_iter(asked).await?;
+            let columns = result.columns_ref().iter();
+            let columns = columns
+                .map(|column| (column.name_str().into_owned(), column.column_type()))
+                .collect::<Vec<_>>();
+            result.drop_result().await?;
+            Ok(columns)
+        });
+        let there = there.await.map_err(|error| hint(error, table))?;
+        let find = |name: &&str| {
+            there
+                .iter()
+                .find(|(column, _)| column.eq_ignore_ascii_case(name))
+        };
+        let mut columns = Vec::new();
+        for name in needed {
+            let missing =
+                || StoreError::contents(&self.name, format!("table {table} has no column {name}"));
+            columns.push(find(name).ok_or_else(missing)?);
+        }
+        columns.extend(find(&DELETED_AT));
+        let list = columns
+            .iter()
+            .map(|(name, _)| quoted_part(name))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let asked = format!("SELECT {list} FROM {quoted}");
+        self.within(QUERY, "answer", async {
+            let mut rows = Vec::new();
+            let mut result = connection.query_iter(asked).await?;
+            while let Some(row) = result.next().await? {
+                let mut values = values(row, &columns);
+                let deleted = values.len() > needed.len()
+                    && values.pop().flatten().is_some_and(|at| is_time(&at));
+                rows.push(read(&mut values, deleted));
+            }
+            Ok(rows)
+        })
+        .await
+    }
+
+    async fn within<T>(
+        &self,
+        limit: std::time::Duration,
+        what: &str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, StoreError> {
+        match timeout(limit, work).await {
+            Ok(result) => result.map_err(|error| self.error(&error)),
+            Err(_) => Err(StoreError::unreachable(
+                &self.name,
+                format!("the server did not {what} within {} s", limit.as_secs()),
+            )),
+        }
+    }
+
+    fn error(&self, error: &Error) -> StoreError {
+        match error {
+            Error::Server(error) => {
+                let why = scrubbed(
+                    &format!("{} ({})", error.message, error.code),
+                    self.opts.pass(),
+                );
+                match error.code {
+                    // Too many connections, shutdown, killed.
+                    1040 | 1053 | 1203 | 1317 | 1927 => StoreError::unreachable(&self.name, why),
+                    // Access denied in its kinds, host blocked or unknown, account locked, password expired, TLS demanded.
+                    1044 | 1045 | 1129 | 1130 | 1142 | 1143 | 1227 | 1698 | 1820 | 1862 | 3118
+                    | 3159 | 4151 => StoreError::refused(&self.name, why),
+                    _ => StoreError::contents(&self.name, why),
+                }
+            }
+            Error::Io(error) => {
+                let mysql_async::IoError::Io(error) = error;
+                StoreError::unreachable(&self.name, error.to_string())
+            }
+            Error::Driver(DriverError::ConnectionClosed) => {
+                StoreError::unreachable(&self.name, "the server closed the connection")
+            }
+            Error::Driver(
+                error @ (DriverError::UnknownAuthPlugin { .. }
+                | DriverError::MysqlOldPasswordDisabled
+                | DriverError::CleartextPluginDisabled),
+            ) => StoreError::refused(&self.name, error.to_string()),
+            Error::Driver(error) => StoreError::contents(&self.name, error.to_string()),
+            Error::Url(_) => StoreError::settings(&self.name, URL),
+            Error::Other(error) => StoreError::unreachable(&self.name, error.to_string()),
+        }
+    }
+}
+
+fn app(values: &mut Vec<Option<Text>>, deleted: bool) -> AppRow {
+    let mut values = values.drain(..).map(Option::unwrap_or_default);
+    let mut next = || values.next().unwrap_or_default();
+    AppRow {
+        id: Id::new(&next()),
+        key: next(),
+        secret: next(),
+        cluster: next(),
+        deleted,
+    }
+}
+
+fn grant(values: &mut Vec<Option<Text>>, deleted: bool) -> GrantRow {
+    let operation = values[OPERATION]
+        .take()
+        .map_or(Some(0), |text| number(&text));
+    let mut values = values.drain(..).map(Option::unwrap_or_default);
+    let mut next = || values.next().unwrap_or_default();
+    GrantRow {
+        id: Id::new(&next()),
+        app_id: Id::new(&next()),
+        group: next(),
+        topic: next(),
+        operation,
+        deleted,
+    }
+}
+
+/// The text of each column. BIT columns come as big-endian bytes and are turned into the digits that the others come as.
+fn values(row: Row, columns: &[&(String, ColumnType)]) -> Vec<Option<Text>> {
+    let values = row.unwrap_raw().into_iter().zip(columns);
+    let values = values.map(|(value, (_, kind))| match value? {
+        Value::Bytes(bytes) if *kind == ColumnType::MYSQL_TYPE_BIT => {
+            let number = bytes
+                .iter()
+                .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+            Some(number.to_string().into_bytes())
+        }
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None, // NULL; the text protocol has nothing else
+    });
+    values.collect()
+}
+
+/// Whether a `deleted_at` says more than 0: `0`, `0000-00-00 00:00:00` and the like do not.
+fn is_time(text: &[u8]) -> bool {
+    !text
+        .iter()
+        .all(|byte| matches!(byte, b'0' | b'-' | b':' | b'.' | b' '))
+}
+
+fn unfit(table: &str, database: Option<&str>) -> Option<&'static str> {
+    let parts = table.split('.').collect::<Vec<_>>();
+    if parts.len() > 2
+        || parts
+            .iter()
+            .any(|part| part.is_empty() || part.chars().count() > 64)
+    {
+        return Some("is no name of a table");
+    }
+    if table.chars().any(|char| char == '`' || char.is_control()) {
+        return Some("has characters that no table should have");
+    }
+    (parts.len() == 1 && database.is_none()).then_some("is in no database: the URL names none")
+}
+
+fn quoted(table: &str) -> String {
+    table
+        .split('.')
+        .map(quoted_part)
+        .collect::<Vec<_>>()
+        .join(".")
+}
+
+fn quoted_part(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+fn hint(error: StoreError, table: &str) -> StoreError {
+    match error {
+        StoreError::Contents { store, why } => {
+            let old = if table.to_lowercase().contains("auth") {
+                "auth"
+            } else {
+                "app"
+            };
+            StoreError::Contents {
+                store,
+                why: format!("{why}; old installations call the table {old}"),
+            }
+        }
+        other => other,
+    }
+}
+
+const APP_COLUMNS: [&str; 4] = ["id", "app_key", "app_secret", "cluster"];
+const GRANT_COLUMNS: [&str; 5] = ["id", "app_id", "group_name", "topic", "operation"];
+const OPERATION: usize = 4;
+const DELETED_AT: &str = "deleted_at";
+
+const URL: &str = "the url is not mysql://user[:password]@host[:port]/database with parameters of the client library; \
+    special characters in a password are percent-encoded there, but not in a password_file";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let database = |url: &str| Database::new(&Secret::new(url), None, "app", "auth").unwrap();
+        for (url, host, name) in [
+            ("mysql://u:p@h/d", "h", "mysql u@h:3306/d"),
+            ("mysql://[::1]:7/d", "::1", "mysql [::1]:7/d"),
+            (
+                "mysql://u@h/d?socket=/run/s.sock",
+                "h",
+                "mysql u@/run/s.sock/d",
+            ),
+        ] {
+            let database = database(url);
+            assert_eq!(
+                (database.opts.ip_or_hostname(), &*database.name),
+                (host, name)
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_quoted() {
+        assert_eq!(quoted("auth"), "`auth`");
+        assert_eq!(quoted("d.auth"), "`d`.`auth`");
+        assert_eq!(quoted_part("a`b"), "`a``b`");
+    }
+}
