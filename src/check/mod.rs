@@ -1,0 +1,224 @@
+//! `databus check`: what the daemon would make of its configuration.
+
+mod brokers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use crate::auth::{Grants, Loaded, Source};
+use crate::config::{self, Cluster, Config, ConfigError};
+use brokers::Topics;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// How many problems there are. They were told where they were found.
+    #[error("{}", problems(*.0))]
+    Found(usize),
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Loads `file` as the daemon does and writes what it means to `out`. A file store is read, too; a database and the
+/// clusters are asked with `connect`.
+pub fn run(file: &Path, connect: bool, out: &mut impl Write) -> Result<(), CheckError> {
+    let config = config::load(file)?;
+    let mut report = Report { out, problems: 0 };
+    report.line(
+        "configuration",
+        list(config.files.iter().map(|path| path.display())),
+    )?;
+    match config.listen.resp.is_empty() {
+        true => report.line("listen", "only on what systemd passes")?,
+        false => report.line("listen", list(&config.listen.resp))?,
+    }
+    let grants = report.store(&config, connect)?;
+    report.clusters(&config, connect, grants.as_deref())?;
+    for warning in &config.warnings {
+        report.warning(warning)?;
+    }
+    match report.problems {
+        0 => Ok(report.line("ok", "")?),
+        problems => Err(CheckError::Found(problems)),
+    }
+}
+
+struct Report<'a, W> {
+    out: &'a mut W,
+    problems: usize,
+}
+
+impl<W: Write> Report<'_, W> {
+    /// Returns the grants, if they were asked for and there are any.
+    fn store(&mut self, config: &Config, connect: bool) -> io::Result<Option<Arc<Grants>>> {
+        let source = &config.store.source;
+        let is_file = matches!(source, Source::File { .. });
+        match is_file {
+            true => self.line(
+                "store",
+                format_args!("{}, read on start and on reload", source.name()),
+            )?,
+            false => {
+                let refresh = humantime::format_duration(config.store.refresh);
+                self.line(
+                    "store",
+                    format_args!("{}, read every {refresh}", source.name()),
+                )?;
+            }
+        }
+        if !is_file && !connect {
+            return Ok(None);
+        }
+        match load(source) {
+            Ok(loaded) => {
+                let grants = &loaded.grants;
+                let (apps, grant_count) = (grants.app_count(), grants.grant_count());
+                self.line("", format_args!("apps {apps}, grants {grant_count}"))?;
+                for row in &loaded.broken {
+                    self.warning(row)?;
+                }
+                for row in &loaded.deleted {
+                    self.warning(row)?;
+                }
+                Ok(Some(loaded.grants))
+            }
+            Err(why) => self.problem(why).map(|()| None),
+        }
+    }
+
+    fn clusters(
+        &mut self,
+        config: &Config,
+        connect: bool,
+        grants: Option<&Grants>,
+    ) -> io::Result<()> {
+        let mut granted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (cluster, topic) in grants.map(Grants::topics).unwrap_or_default() {
+            granted.entry(cluster).or_default().insert(topic);
+        }
+        if config.clusters.is_empty() {
+            self.line(
+                "clusters",
+                "none: no app can use Kafka before there is a section [clusters.NAME]",
+            )?;
+        }
+        let answers = if connect {
+            ask_all(&config.clusters)
+        } else {
+            BTreeMap::new()
+        };
+        for (name, cluster) in &config.clusters {
+            self.line("cluster", format_args!("{name}: {}", describe(cluster)))?;
+            let granted = granted.remove(name.as_str()).unwrap_or_default();
+            match answers.get(name.as_str()) {
+                None => {}
+                Some(Ok(topics)) => self.topics(topics, &granted)?,
+                Some(Err(why)) => self.problem(why)?,
+            }
+        }
+        for name in granted.keys() {
+            self.warning(format_args!(
+                "apps of the store use cluster {name:?}: there is no section [clusters.{name}]"
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn topics(&mut self, topics: &Topics, granted: &BTreeSet<&str>) -> io::Result<()> {
+        self.line(
+            "",
+            format_args!(
+                "answers: brokers {}, topics {}",
+                topics.brokers,
+                topics.names.len()
+            ),
+        )?;
+        let missing = granted
+            .iter()
+            .filter(|topic| !topics.names.contains(**topic));
+        for topic in missing {
+            self.warning(format_args!(
+                "there are grants for topic {topic:?}: it does not exist, or may not be seen"
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, head: &str, text: impl Display) -> io::Result<()> {
+        let line = format!("{head:<INDENT$}{text}");
+        writeln!(self.out, "{}", line.trim_end())
+    }
+
+    /// The daemon runs all the same.
+    fn warning(&mut self, what: impl Display) -> io::Result<()> {
+        self.line("", format_args!("warning: {what}"))
+    }
+
+    fn problem(&mut self, what: impl Display) -> io::Result<()> {
+        self.problems += 1;
+        self.line("", format_args!("problem: {what}"))
+    }
+}
+
+fn load(source: &Source) -> Result<Loaded, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| format!("cannot be asked: {error}"))?;
+    runtime
+        .block_on(source.load())
+        .map_err(|error| error.to_string())
+}
+
+/// Asks all at once: one that does not answer takes its time.
+fn ask_all(clusters: &BTreeMap<String, Cluster>) -> BTreeMap<&str, Result<Topics, String>> {
+    thread::scope(|scope| {
+        let ask = |cluster| scope.spawn(move || brokers::ask(cluster));
+        let asked: Vec<_> = clusters
+            .iter()
+            .map(|(name, cluster)| (name.as_str(), ask(cluster)))
+            .collect();
+        asked
+            .into_iter()
+            .map(|(name, thread)| (name, thread.join().expect("asking does not panic")))
+            .collect()
+    })
+}
+
+/// `127.0.0.1:9092, sasl_ssl, SCRAM-SHA-512 as databus`
+fn describe(cluster: &Cluster) -> String {
+    let setting = |names: &[&str]| names.iter().find_map(|name| cluster.kafka.get(name));
+    let mut text = list(&cluster.brokers);
+    let protocol = setting(&["security.protocol"]).unwrap_or("plaintext");
+    text.push_str(&format!(", {protocol}"));
+    if let Some(mechanism) = setting(&["sasl.mechanism", "sasl.mechanisms"]) {
+        text.push_str(&format!(", {mechanism}"));
+    }
+    if let Some(user) = setting(&["sasl.username"]) {
+        text.push_str(&format!(" as {user}"));
+    }
+    text
+}
+
+fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
+    items
+        .into_iter()
+        .map(|item| item.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn problems(number: usize) -> String {
+    match number {
+        1 => "1 problem".to_owned(),
+        number => format!("{number} problems"),
+    }
+}
+
+/// Where a line's text begins.
+const INDENT: usize = 15;

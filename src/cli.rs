@@ -1,0 +1,168 @@
+//! The command line.
+
+#![allow(rustdoc::broken_intra_doc_links)] // brackets are for people who read the help
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{DEFAULT_PATH, ListenAddr};
+
+#[derive(Debug, Parser)]
+#[command(name = "databus", version, about, long_about = LONG_ABOUT, after_long_help = EXIT_CODES)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon
+    ///
+    /// Runs in the foreground until SIGTERM or SIGINT, which let it finish what is in hand ([limits] drain_timeout; a
+    /// second one ends it at once). SIGHUP reads the configuration and the grants again; what it refuses changes nothing.
+    ///
+    /// It starts without its store and its brokers, too: it says what is missing, and goes on as they come. It logs to
+    /// the journal where systemd connected it, else to stderr.
+    Serve(ConfigFile),
+
+    /// Run the daemon on a Kafka of its own, to try it out
+    ///
+    /// Needs no configuration and no Kafka: the process has a small Kafka in it, which keeps what is published in memory,
+    /// for as long as it runs and 5 MiB a partition. There is one app, and groups begin at the oldest record:
+    ///
+    ///     redis-cli -p 6205
+    ///     > AUTH app_key1:app_secret1@group_name1/topic=test156&role=pub
+    ///     > SET x 1
+    ///     > AUTH app_key1:app_secret1@group_name1/topic=test156&role=sub
+    ///     > MGET
+    ///     > SET 0 0
+    #[command(verbatim_doc_comment)]
+    Dev {
+        /// Where clients come in: IP:PORT, [IPv6]:PORT or unix:/path
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6205")]
+        listen: ListenAddr,
+    },
+
+    /// Say whether the daemon could run with the configuration
+    ///
+    /// Loads and judges it with the daemon's own loader and says, in short, what it means; else everything that is wrong,
+    /// with file and line. Connects to nothing, unless --connect is there.
+    ///
+    /// Secrets that are credentials of the service (a plain name in password_file or kafka_files) are found while it runs:
+    ///
+    ///     CREDENTIALS_DIRECTORY=/run/credentials/databus.service databus check
+    #[command(verbatim_doc_comment)]
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+
+        /// Ask the store for its apps and grants, and each cluster for its brokers
+        #[arg(long)]
+        connect: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct ConfigFile {
+    /// The configuration; conf.d/*.toml beside it are read after it
+    #[arg(long = "config", value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub path: PathBuf,
+}
+
+/// What to do instead of a command: help or an error was printed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Printed {
+    /// What was asked for: `--help` or `--version`.
+    Help,
+    Usage,
+}
+
+impl Cli {
+    /// Reads the arguments, the program's name first. Where they are no command, prints what clap has to say.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Printed> {
+        Self::try_parse_from(arguments).map_err(|error| {
+            // Whoever closed the pipe does not want to read it.
+            let _ = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Printed::Help,
+                _ => Printed::Usage,
+            }
+        })
+    }
+}
+
+const LONG_ABOUT: &str = "\
+Reach Apache Kafka from any program that speaks to Redis.
+
+databus is a server that Redis clients connect to. AUTH says who they are and which topic they mean; SET publishes a
+record, MGET reads records, and SET PARTITION OFFSET marks them as processed.";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  64  the command line is wrong
+  70  an error inside databus
+  77  a permission is missing
+  78  the configuration is wrong, or what it names cannot be used
+
+Files:
+  /etc/databus/databus.toml    the configuration; the installed one explains every key
+  /etc/databus/conf.d/*.toml   what differs from it
+  /etc/databus/apps.toml       apps and grants, where no database has them";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, Printed> {
+        Cli::read(line.split(' ').map(OsString::from)).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn clap_finds_no_fault() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_have_defaults() {
+        let Ok(Command::Serve(config)) = read("databus serve") else {
+            panic!("serve")
+        };
+        assert_eq!(config.path, PathBuf::from("/etc/databus/databus.toml"));
+        let Ok(Command::Dev { listen }) = read("databus dev") else {
+            panic!("dev")
+        };
+        assert_eq!(listen.to_string(), "127.0.0.1:6205");
+        let Ok(Command::Check { config, connect }) = read("databus check --config x --connect")
+        else {
+            panic!("check")
+        };
+        assert_eq!((config.path, connect), (PathBuf::from("x"), true));
+    }
+
+    #[test]
+    fn anything_else_is_usage() {
+        for line in [
+            "databus",
+            "databus sevre",
+            "databus reload",
+            "databus serve x",
+            "databus dev --listen here",
+        ] {
+            assert_eq!(read(line).expect_err(line), Printed::Usage, "{line}");
+        }
+        for line in [
+            "databus --help",
+            "databus check --help",
+            "databus --version",
+        ] {
+            assert_eq!(read(line).expect_err(line), Printed::Help, "{line}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `[listen]`: where clients come in.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use toml::Spanned;
+
+use super::judge::Judge;
+use super::raw::RawListen;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// RESP listeners. Empty means that they come from systemd.
+    pub resp: Vec<ListenAddr>,
+}
+
+impl Listen {
+    pub(super) fn judge(raw: RawListen, judge: &mut Judge) -> Self {
+        for (key, listeners) in [
+            ("listen.resp_tls", raw.resp_tls),
+            ("listen.http", raw.http),
+            ("listen.metrics", raw.metrics),
+        ] {
+            if let Some(listeners) = listeners.filter(|listeners| !listeners.get_ref().is_empty()) {
+                judge.problem(
+                    key,
+                    listeners.span().start,
+                    "this version has no such listener yet: leave it empty",
+                );
+            }
+        }
+        let Some(raw) = raw.resp else {
+            return Self::default();
+        };
+        let mut resp: Vec<ListenAddr> = Vec::new();
+        for text in raw.get_ref() {
+            match ListenAddr::from_str(text.get_ref()) {
+                Ok(addr) if resp.contains(&addr) => {
+                    judge.problem(
+                        "listen.resp",
+                        text.span().start,
+                        format_args!("{addr} is listed twice"),
+                    );
+                }
+                Ok(addr) => resp.push(addr),
+                Err(error) => judge.problem("listen.resp", text.span().start, error),
+            }
+        }
+        Self { resp }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let addr = |text| ListenAddr::from_str(text).expect("a valid address");
+        Self {
+            resp: vec![addr("127.0.0.1:6205"), addr("[::1]:6205")],
+        }
+    }
+}
+
+/// `127.0.0.1:6205`, `[::1]:6205` or `unix:/run/databus/databus.sock`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddr {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl FromStr for ListenAddr {
+    type Err = ListenAddrError;
+
+    fn from_str(text: &str) -> Result<Self, ListenAddrError> {
+        let Some(path) = text.strip_prefix("unix:") else {
+            return text
+                .parse()
+                .map(Self::Tcp)
+                .map_err(|_| ListenAddrError::Address(text.to_owned()));
+        };
+        // The kernel's sockaddr_un has 108 bytes, the last of them zero.
+        match Path::new(path) {
+            path if !path.is_absolute() => Err(ListenAddrError::RelativePath(text.to_owned())),
+            path if path.as_os_str().len() > 107 => Err(ListenAddrError::LongPath(text.to_owned())),
+            path => Ok(Self::Unix(path.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for ListenAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(addr) => addr.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListenAddrError {
+    #[error(
+        "{0:?} is not an address to listen on: write an IP address (no host name) with a port such as 127.0.0.1:6205, \
+         [::1]:6205 or 0.0.0.0:6205, or unix:/run/databus/databus.sock"
+    )]
+    Address(String),
+    #[error("{0:?}: the socket's path must be absolute, such as unix:/run/databus/databus.sock")]
+    RelativePath(String),
+    #[error("{0:?}: a socket's path may have 107 bytes")]
+    LongPath(String),
+}
+
+/// What is said where any `[tls]` is found.
+pub(super) fn refuse_tls<T>(tls: Option<Spanned<T>>, judge: &mut Judge) {
+    if let Some(tls) = tls {
+        judge.problem(
+            "tls",
+            tls.span().start,
+            "this version has no TLS listeners yet: remove the section",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_parse_and_print_alike() {
+        for text in [
+            "127.0.0.1:6205",
+            "[::1]:6205",
+            "0.0.0.0:0",
+            "[::]:6205",
+            "unix:/run/databus/databus.sock",
+        ] {
+            assert_eq!(
+                text.parse::<ListenAddr>().expect("an address").to_string(),
+                text
+            );
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in [
+            "",
+            "6205",
+            ":6205",
+            "localhost:6205",
+            "127.0.0.1",
+            "::1:6205",
+            "127.0.0.1:70000",
+            "unix:",
+            "unix:a",
+        ] {
+            assert!(text.parse::<ListenAddr>().is_err(), "{text:?}");
+        }
+        assert!(
+            format!("unix:/{}", "x".repeat(107))
+                .parse::<ListenAddr>()
+                .is_err()
+        );
+        assert!(
+            format!("unix:/{}", "x".repeat(106))
+                .parse::<ListenAddr>()
+                .is_ok()
+        );
+    }
+}

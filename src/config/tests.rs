@@ -1,0 +1,528 @@
+//! Whole configurations: files in, [`Config`] or every problem out.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::auth::Source;
+use crate::identity::Secret;
+
+/// A directory with `databus.toml`, drop-ins and secrets.
+struct Files(TempDir);
+
+impl Files {
+    fn new(main: &str) -> Self {
+        let files = Self(tempfile::tempdir().expect("a directory"));
+        files.with("databus.toml", main)
+    }
+
+    fn with(self, name: &str, text: &str) -> Self {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("mode set");
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The directory's own `credentials` stand for the service's.
+    fn load(&self) -> Result<Config, ConfigError> {
+        load_with(&self.path("databus.toml"), Some(&self.path("credentials")))
+    }
+
+    fn config(&self) -> Config {
+        self.load()
+            .unwrap_or_else(|error| panic!("refused: {error}"))
+    }
+
+    /// The problems as told, without the directory's name.
+    fn problems(&self) -> Vec<String> {
+        let directory = format!("{}/", self.0.path().display());
+        let error = self.load().expect_err("accepted");
+        error
+            .to_string()
+            .lines()
+            .map(|line| line.replace(&directory, ""))
+            .collect()
+    }
+}
+
+fn problems(text: &str) -> Vec<String> {
+    Files::new(text).problems()
+}
+
+/// The one problem of a configuration that has one.
+fn problem(text: &str) -> String {
+    let mut problems = problems(text);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    problems.remove(0)
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    let files = Files::new("");
+    let config = files.config();
+    assert_eq!(config.files, [files.path("databus.toml")]);
+    assert_eq!(
+        config.store.source,
+        Source::File {
+            path: files.path("apps.toml")
+        }
+    );
+    let (files, store) = (Vec::new(), StoreConfig::default());
+    assert_eq!(
+        Config {
+            files,
+            store,
+            ..config
+        },
+        Config::default()
+    );
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let Config {
+        limits,
+        listen,
+        store,
+        ..
+    } = Config::default();
+    assert_eq!(
+        listen
+            .resp
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["127.0.0.1:6205", "[::1]:6205"]
+    );
+    assert_eq!(store.source.name(), "/etc/databus/apps.toml");
+    assert_eq!(store.refresh, Duration::from_secs(60));
+    assert_eq!(limits.max_connections, 10_000);
+    assert_eq!(limits.max_message_bytes, 1_000_000);
+    assert_eq!(limits.auth_timeout, Duration::from_secs(5));
+    assert_eq!(limits.delivery_timeout, Duration::from_secs(30));
+    assert_eq!(limits.publisher_idle_timeout, Duration::from_secs(20 * 60));
+    assert_eq!(
+        (limits.window_records, limits.window_bytes),
+        (1024, 4 * 1024 * 1024)
+    );
+    assert_eq!(
+        (limits.mget_wait, limits.mget_count),
+        (Duration::from_secs(1), 100)
+    );
+    assert_eq!(limits.lease_idle_timeout, Duration::from_secs(5 * 60));
+}
+
+#[test]
+fn the_sample_is_the_defaults() {
+    assert_eq!(
+        Config {
+            files: Vec::new(),
+            store: StoreConfig::default(),
+            ..Files::new(SAMPLE).config()
+        },
+        Config::default()
+    );
+}
+
+#[test]
+fn the_sample_without_its_hashes_is_valid_and_the_defaults_too() {
+    let files = Files::new(&uncommented(SAMPLE)).with("credentials/cluster1-password", "s3cret\n");
+    let config = files.config();
+    let Config {
+        limits,
+        listen,
+        log,
+        ..
+    } = Config::default();
+    assert_eq!(
+        (&config.limits, &config.listen, &config.log),
+        (&limits, &listen, &log)
+    );
+    assert_eq!(
+        config.store.source,
+        Source::File {
+            path: files.path("apps.toml")
+        }
+    );
+    assert_eq!(config.clusters["cluster1"].brokers, ["127.0.0.1:9092"]);
+    assert_eq!(
+        config.clusters["cluster1"].kafka.get("sasl.password"),
+        Some("s3cret")
+    );
+    let unused: Vec<_> = config
+        .warnings
+        .iter()
+        .map(|warning| warning.key.as_str())
+        .collect();
+    assert_eq!(
+        unused,
+        [
+            "store.url",
+            "store.password_file",
+            "store.app_table",
+            "store.auth_table"
+        ]
+    );
+}
+
+#[test]
+fn the_sample_has_every_key() {
+    let text = uncommented(SAMPLE);
+    let table: toml::Table = text.parse().expect("TOML");
+    for (section, keys) in raw::sections() {
+        let section = match section {
+            "" => &table,
+            "clusters.*" => table["clusters"]["cluster1"].as_table().expect("a table"),
+            section => table[section].as_table().expect("a table"),
+        };
+        let missing: Vec<_> = keys
+            .iter()
+            .filter(|key| **key != "tls" && !section.contains_key(**key))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
+
+#[test]
+fn the_sample_of_apps_is_toml() {
+    let text = include_str!("../../etc/apps.toml");
+    assert!(text.parse::<toml::Table>().expect("TOML").is_empty());
+    let table: toml::Table = uncommented(text).parse().expect("TOML");
+    assert_eq!(
+        table["app"][0]["grant"][0]["operation"].as_str(),
+        Some("pubsub")
+    );
+}
+
+/// `#key = value` and `#[section]` without their `#`; prose, which has a space there, stays as it is.
+fn uncommented(text: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => {
+            format!("{rest}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn drop_ins_are_merged_in_order() {
+    let files = Files::new(
+        "[limits]\nmget_wait = \"2s\"\nmget_count = 7\n[listen]\nresp = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n\
+         [clusters.a]\nbrokers = [\"a:1\"]\nkafka = { \"client.id\" = \"x\", linger.ms = 5 }\n",
+    )
+    .with("conf.d/20-last.toml", "[limits]\nmget_wait = \"4s\"\n[clusters.a]\nkafka = { linger.ms = 9 }\n")
+    .with("conf.d/10-first.toml", "[limits]\nmget_wait = \"3s\"\n[listen]\nresp = [\"127.0.0.1:3\"]\n[clusters.b]\nbrokers = [\"b:1\"]\n")
+    .with("conf.d/.hidden.toml", "nonsense")
+    .with("conf.d/30.toml.bak", "nonsense");
+    let config = files.config();
+    let names: Vec<_> = config
+        .files
+        .iter()
+        .map(|path| path.file_name().expect("a name"))
+        .collect();
+    assert_eq!(names, ["databus.toml", "10-first.toml", "20-last.toml"]);
+    assert_eq!(
+        (config.limits.mget_wait, config.limits.mget_count),
+        (Duration::from_secs(4), 7)
+    );
+    assert_eq!(
+        config.listen.resp,
+        ["127.0.0.1:3".parse().expect("an address")]
+    );
+    assert_eq!(config.clusters.keys().collect::<Vec<_>>(), ["a", "b"]);
+    let kafka: Vec<_> = config.clusters["a"].kafka.iter().collect();
+    assert_eq!(kafka, [("client.id", "x"), ("linger.ms", "9")]);
+}
+
+#[test]
+fn a_problem_is_told_with_the_file_and_line_that_has_it() {
+    let files = Files::new("[limits]\nmget_count = 7\n")
+        .with("conf.d/a.toml", "# ü\n\n[limits]\nmget_count = 0\n");
+    assert_eq!(
+        files.problems(),
+        ["conf.d/a.toml:4: limits.mget_count: 0 is out of range: it may be 1 to 10000"]
+    );
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let found = problems(
+        "[limits]\nmax_conections = 5\nmget_wait = 3\nauth_timeout = \"1ms\"\n[store]\nkind = \"mysqll\"\n[nonsense]\na = 1\n\
+         [clusters.a]\nbrokers = []\nkafka = { acks = 1, \"sasl.pasword\" = \"s3cret\" }\n",
+    );
+    assert_eq!(found.len(), 8, "{found:#?}");
+    assert!(
+        found
+            .iter()
+            .all(|line| line.starts_with("databus.toml:") && !line.contains("s3cret")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn an_unknown_key_is_told_with_the_nearest_one() {
+    assert_eq!(
+        problem("[limits]\n\nmax_conections = 5\n"),
+        "databus.toml:3: limits.max_conections: unknown key: did you mean max_connections?"
+    );
+    assert_eq!(
+        problem("[limit]\nmget_count = 5\n"),
+        "databus.toml:1: limit: unknown key: did you mean limits?"
+    );
+    assert_eq!(
+        problem("mget_count = 5\n"),
+        "databus.toml:1: mget_count: unknown key: it belongs into [limits]"
+    );
+    assert_eq!(
+        problem("[clusters.a]\nbrokers = [\"a:1\"]\nbroker = 1\n"),
+        "databus.toml:3: clusters.a.broker: unknown key: did you mean brokers?"
+    );
+    assert_eq!(
+        problem("[log]\nzzz = 5\n"),
+        "databus.toml:2: log.zzz: unknown key: there are level"
+    );
+    assert!(problem("[log.store]\nkind = \"file\"\n").contains("[store] is a section of its own"));
+}
+
+#[test]
+fn a_value_of_a_wrong_type_is_told_with_a_right_one() {
+    assert_eq!(
+        problem("[limits]\nmget_wait = 5\n"),
+        "databus.toml:2: limits.mget_wait: invalid type: integer `5`, expected a duration with its unit, in quotes; \
+         for example: mget_wait = \"1s\""
+    );
+    assert!(
+        problem("[limits]\nmget_wait = \"5\"\n")
+            .contains("\"5\" is not a duration with its unit: time unit needed")
+    );
+    assert!(
+        problem("[limits]\nmax_connections = \"10k\"\n")
+            .ends_with("; for example: max_connections = 10000")
+    );
+    assert!(
+        problem("[limits]\nmax_connections = -1\n")
+            .contains("integer `-1`, expected a whole number")
+    );
+    assert!(
+        problem("[listen]\nresp = \"127.0.0.1:1\"\n")
+            .contains("for example: resp = [\"127.0.0.1:6205\"")
+    );
+    assert!(
+        problem("[log]\nlevel = \"loud\"\n")
+            .contains("expected one of `error`, `warn`, `info`, `debug`, `trace`")
+    );
+    assert!(problem("limits = 3\n").starts_with("databus.toml:1: limits: invalid type"));
+    let secret = problem("[clusters.a]\nbrokers = [\"a:1\"]\nkafka = \"sasl.password=s3cret\"\n");
+    assert!(
+        secret.contains("clusters.a.kafka: not a table of settings") && !secret.contains("s3cret"),
+        "{secret}"
+    );
+}
+
+#[test]
+fn text_that_is_no_toml_is_told_without_its_text() {
+    let found = problem("[clusters.a]\nkafka = { \"sasl.password\" = s3cret }\n");
+    assert!(found.starts_with("databus.toml:2: not TOML: "), "{found}");
+    assert!(!found.contains("s3cret"), "{found}");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_told() {
+    let files = Files::new("");
+    fs::remove_file(files.path("databus.toml")).expect("removed");
+    assert_eq!(
+        files.problems(),
+        ["databus.toml: no such file: create it, or name another with --config"]
+    );
+    fs::write(files.path("databus.toml"), b"[log]\n# \xff\n").expect("written");
+    assert_eq!(
+        files.problems(),
+        ["databus.toml:2: not UTF-8: save the file as UTF-8 text"]
+    );
+}
+
+#[test]
+fn what_this_version_lacks_is_refused_in_words() {
+    for listener in ["resp_tls", "http", "metrics"] {
+        let found = problem(&format!("[listen]\n{listener} = [\"127.0.0.1:1\"]\n"));
+        assert_eq!(
+            found,
+            format!(
+                "databus.toml:2: listen.{listener}: this version has no such listener yet: leave it empty"
+            )
+        );
+    }
+    let found = problem("[tls]\ncertificate = \"a\"\n");
+    assert_eq!(
+        found,
+        "databus.toml:1: tls: this version has no TLS listeners yet: remove the section"
+    );
+}
+
+#[test]
+fn a_database_needs_a_url_of_its_kind() {
+    let with = |rest: &str| problem(&format!("[store]\n{rest}\n"));
+    assert_eq!(
+        with("kind = \"mysql\""),
+        "databus.toml:2: store.url: kind = \"mysql\" needs one; for example: url = \"mysql://databus@127.0.0.1:3306/databus_db\""
+    );
+    for text in [
+        "kind = \"redis\"\nurl = \"mysql://a:s3cret@b/c\"",
+        "kind = \"mysql\"\nurl = \"redis://:s3cret@b\"",
+        "kind = \"mysql\"\nurl = \"mysql://a:s3cret/@b/c\"",
+        "kind = \"redis\"\nurl = \"rediss://:s3cret@b\"",
+    ] {
+        let found = with(text);
+        assert!(found.starts_with("databus.toml:3: store.url: "), "{found}");
+        assert!(
+            found.contains("; for example: url = ") && !found.contains("s3cret"),
+            "{found}"
+        );
+    }
+    let found = with(
+        "kind = \"mysql\"\nurl = \"mysql://a@b/c\"\napp_table = \"app\"\nauth_table = \"a`b\"",
+    );
+    assert!(
+        found.starts_with("databus.toml:5: store.auth_table: table \"a`b\" has characters"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_database_has_tables_by_its_kind() {
+    let text =
+        "[store]\nkind = \"redis\"\nurl = \"redis://a\"\npassword_file = \"pw\"\nfile = \"x\"\n";
+    let config = Files::new(text).with("credentials/pw", "s3cret").config();
+    assert_eq!(config.warnings.len(), 1);
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let expected = Source::Redis {
+        url: Secret::new("redis://a"),
+        password: Some(Secret::new("s3cret")),
+        app_table: "apptb".to_owned(),
+        auth_table: "authtb".to_owned(),
+    };
+    assert_eq!(config.store.source, expected);
+
+    let text = "[store]\nkind = \"mysql\"\nurl = \"mysql://a:p@b/c\"\nauth_table = \"auth\"\nrefresh = \"10s\"\n";
+    let config = Files::new(text).config();
+    let expected = Source::Mysql {
+        url: Secret::new("mysql://a:p@b/c"),
+        password: None,
+        app_table: "app_tb".to_owned(),
+        auth_table: "auth".to_owned(),
+    };
+    assert_eq!(
+        config.store,
+        StoreConfig {
+            refresh: Duration::from_secs(10),
+            source: expected
+        }
+    );
+}
+
+#[test]
+fn a_secret_in_a_file_that_everybody_can_read_is_a_warning() {
+    let text = "[store]\nkind = \"redis\"\nurl = \"redis://:s3cret@a\"\n\
+        [clusters.a]\nbrokers = [\"a:1\"]\nkafka = { \"sasl.password\" = \"s3cret\", \"sasl.username\" = \"u\" }\n";
+    let files = Files::new(text);
+    assert_eq!(files.config().warnings, []);
+    fs::set_permissions(
+        files.path("databus.toml"),
+        fs::Permissions::from_mode(0o644),
+    )
+    .expect("mode set");
+    let warnings = files.config().warnings;
+    let keys: Vec<_> = warnings
+        .iter()
+        .map(|warning| warning.key.as_str())
+        .collect();
+    assert_eq!(keys, ["clusters.a.kafka.\"sasl.password\"", "store.url"]);
+    assert!(
+        warnings
+            .iter()
+            .all(|warning| warning.what.contains("chmod o=") && !warning.what.contains("s3cret"))
+    );
+}
+
+#[test]
+fn a_cluster_s_settings_are_judged() {
+    let with = |kafka: &str| problem(&format!("[clusters.a]\nbrokers = [\"a:1\"]\n{kafka}\n"));
+    assert_eq!(
+        with("kafka = { acks = 1 }"),
+        "databus.toml:3: clusters.a.kafka.\"acks\": may not be set: +OK means that all in-sync replicas have the record"
+    );
+    assert!(
+        with("kafka = { \"sasl.pasword\" = \"x\" }")
+            .contains("No such configuration property: \"sasl.pasword\"")
+    );
+    assert!(
+        with("kafka = { retries = 0 }")
+            .starts_with("databus.toml:1: clusters.a: librdkafka refuses these settings: ")
+    );
+    assert!(with("kafka_files = { \"sasl.password\" = \"missing\" }").contains("no such file: "));
+    assert!(
+        with("kafka = { \"ssl.ca.location\" = [] }")
+            .contains("clusters.a.kafka.ssl.ca.location: not a table of settings")
+    );
+    assert!(
+        problem("[clusters.a]\n")
+            .contains("clusters.a.brokers: no broker is named; for example: brokers = ")
+    );
+    assert!(
+        problem("[clusters.a]\nbrokers = [\"kafka\"]\n")
+            .contains("\"kafka\" is not a broker as host:port")
+    );
+    let both = Files::new(
+        "[clusters.a]\nbrokers = [\"a:1\"]\nkafka.\"sasl.password\" = \"x\"\nkafka_files.\"sasl.password\" = \"pw\"\n",
+    );
+    assert!(both.with("credentials/pw", "x").problems()[0].contains("is in `kafka` too"));
+}
+
+#[test]
+fn a_message_must_fit_where_it_waits() {
+    let found = problems("[limits]\nmax_message_bytes = 50000000\n");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[0].contains(
+            "limits.window_bytes: 4194304 is too little for max_message_bytes = 50000000"
+        )
+    );
+    let fits = "[limits]\nmax_message_bytes = 50000000\nwindow_bytes = 50000000\nqueue_bytes = 300000000\n";
+    assert_eq!(Files::new(fits).config().limits.queue_bytes, 300_000_000);
+}
+
+proptest! {
+    // Each case may make librdkafka clients, which takes its time.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever stands in the files, there is a configuration or a list of problems.
+    #[test]
+    fn no_text_is_too_strange(main in text(), drop_in in text()) {
+        let files = Files::new(&main).with("conf.d/a.toml", &drop_in);
+        if let Err(error) = files.load() {
+            prop_assert!(!error.problems.is_empty());
+        }
+    }
+}
+
+/// Lines of a configuration in any order, with some noise.
+fn text() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        4 => proptest::sample::select(uncommented(SAMPLE).lines().map(str::to_owned).collect::<Vec<_>>()),
+        2 => "(listen|store|limits|log|tls|clusters|clusters\\.a|x) = (1|\"a\"|\\[\\]|\\[1\\]|\\{\\}|\\{ b = 1 \\})",
+        2 => "\\[(listen|store|limits|clusters|clusters\\.\"\"|clusters\\.a\\.kafka|x\\.y)\\]",
+        1 => "[a-z\"\\[\\]{}=. \\PC]{0,12}",
+    ];
+    proptest::collection::vec(line, 0..6).prop_map(|lines| lines.join("\n"))
+}

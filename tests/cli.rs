@@ -1,0 +1,309 @@
+//! The program as it is called: what it prints, and how it ends. Needs no server.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// How a run ended: exit code, stdout, stderr.
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn databus(arguments: &[&str]) -> Ended {
+    end(Command::new(env!("CARGO_BIN_EXE_databus")).args(arguments))
+}
+
+fn end(command: &mut Command) -> Ended {
+    let output = command
+        .env_remove("CREDENTIALS_DIRECTORY")
+        .output()
+        .expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Ended {
+        code: output.status.code(),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+/// A directory with a `databus.toml` and an empty `apps.toml` that nobody else can read.
+fn written(text: &str) -> (TempDir, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    write_private(&directory.path().join("apps.toml"), "");
+    let path = directory.path().join("databus.toml");
+    write_private(&path, text);
+    (directory, path.to_str().expect("UTF-8").to_owned())
+}
+
+fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).expect("written");
+    set_mode(path, 0o640);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("mode set");
+}
+
+fn check(text: &str) -> Ended {
+    let (_directory, path) = written(text);
+    databus(&["check", "--config", &path])
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    for arguments in [
+        &["--help"][..],
+        &["-h"],
+        &["check", "--help"],
+        &["serve", "--help"],
+        &["dev", "--help"],
+    ] {
+        let ended = databus(arguments);
+        assert_eq!((ended.code, &*ended.err), (Some(0), ""), "{arguments:?}");
+        assert!(ended.out.contains("Usage: databus"), "{}", ended.out);
+    }
+    let version = databus(&["--version"]);
+    assert_eq!(
+        (version.code, version.out),
+        (Some(0), format!("databus {}\n", env!("CARGO_PKG_VERSION")))
+    );
+}
+
+#[test]
+fn the_help_says_what_an_operator_needs() {
+    let out = databus(&["--help"]).out;
+    for word in [
+        "serve",
+        "dev",
+        "check",
+        "Exit codes:",
+        "78",
+        "/etc/databus/databus.toml",
+        "/etc/databus/conf.d/*.toml",
+    ] {
+        assert!(out.contains(word), "{word}: {out}");
+    }
+    assert!(
+        databus(&["dev", "--help"])
+            .out
+            .contains("AUTH app_key1:app_secret1@group_name1/topic=test156&role=pub")
+    );
+}
+
+#[test]
+fn a_wrong_command_line_is_64() {
+    for arguments in [
+        &[][..],
+        &["sevre"],
+        &["check", "--conect"],
+        &["check", "x"],
+        &["dev", "--listen", "localhost"],
+    ] {
+        let ended = databus(arguments);
+        assert_eq!((ended.code, &*ended.out), (Some(64), ""), "{arguments:?}");
+        assert!(!ended.err.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_good_configuration_is_summed_up() {
+    let (directory, path) = written(
+        "[clusters.one]\nbrokers = [\"a:1\", \"b:2\"]\n\
+         kafka = { security.protocol = \"sasl_ssl\", sasl.mechanism = \"SCRAM-SHA-512\", sasl.username = \"me\", sasl.password = \"s3cret\" }\n",
+    );
+    let drop_in = directory.path().join("conf.d/10.toml");
+    fs::create_dir(directory.path().join("conf.d")).expect("made");
+    fs::write(
+        &drop_in,
+        "[listen]\nresp = [\"unix:/run/x.sock\"]\n[store]\nurl = \"redis://:s3cret@h\"\n",
+    )
+    .expect("written");
+    let ended = databus(&["check", "--config", &path]);
+    let drop_in = drop_in.display();
+    let apps = directory.path().join("apps.toml");
+    let apps = apps.display();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(
+        ended.out,
+        format!(
+            "configuration  {path}, {drop_in}\n\
+             listen         unix:/run/x.sock\n\
+             store          {apps}, read on start and on reload\n               apps 0, grants 0\n\
+             cluster        one: a:1, b:2, sasl_ssl, SCRAM-SHA-512 as me\n\
+             \x20              warning: {drop_in}:4: store.url: not used with kind = \"file\"\n\
+             ok\n"
+        )
+    );
+}
+
+#[test]
+fn a_wrong_configuration_is_78_with_every_place() {
+    let ended = check(
+        "[limits]\nmax_conections = 1\nmget_wait = \"1h\"\n[clusters.a]\nbrokers = [\"a:1\"]\nkafka = { \"acks\" = \"s3cret\" }\n",
+    );
+    assert_eq!((ended.code, &*ended.out), (Some(78), ""));
+    let lines: Vec<_> = ended.err.lines().collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    for (line, text) in lines.iter().zip([
+        "databus.toml:2: limits.max_conections: unknown key: did you mean max_connections?",
+        "databus.toml:3: limits.mget_wait: \"1h\" is out of range: it may be \"0s\" to \"30s\"",
+        "databus.toml:6: clusters.a.kafka.\"acks\": may not be set: ",
+    ]) {
+        assert!(line.contains(text) && !line.contains("s3cret"), "{line}");
+    }
+}
+
+#[test]
+fn a_missing_configuration_is_78() {
+    let ended = databus(&["check", "--config", "/nowhere/databus.toml"]);
+    assert_eq!(ended.code, Some(78));
+    assert_eq!(
+        ended.err,
+        "/nowhere/databus.toml: no such file: create it, or name another with --config\n"
+    );
+}
+
+#[test]
+fn a_configuration_that_may_not_be_read_is_77() {
+    let (directory, path) = written("");
+    let mut command = if fs::metadata("/proc/self").expect("a process").uid() == 0 {
+        // root reads everything: a copy that somebody else can run, run by somebody else.
+        set_mode(directory.path(), 0o755);
+        let program = directory.path().join("databus");
+        fs::copy(env!("CARGO_BIN_EXE_databus"), &program).expect("copied");
+        set_mode(&program, 0o755);
+        let mut command = Command::new(program);
+        command.uid(65534).gid(65534);
+        command
+    } else {
+        set_mode(Path::new(&path), 0o000);
+        Command::new(env!("CARGO_BIN_EXE_databus"))
+    };
+    let ended = end(command.args(["check", "--config", &path]));
+    assert_eq!(ended.code, Some(77), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("databus.toml: cannot read: Permission denied"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn secrets_come_from_the_service_s_credentials() {
+    let (directory, path) = written(
+        "[clusters.a]\nbrokers = [\"a:1\"]\nkafka_files = { sasl.password = \"a-password\" }\n",
+    );
+    let ended = databus(&["check", "--config", &path]);
+    assert_eq!(ended.code, Some(78));
+    assert!(
+        ended
+            .err
+            .contains("$CREDENTIALS_DIRECTORY, which is not set"),
+        "{}",
+        ended.err
+    );
+    fs::write(directory.path().join("a-password"), "s3cret\n").expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_databus"));
+    let output = command
+        .args(["check", "--config", &path])
+        .env("CREDENTIALS_DIRECTORY", directory.path())
+        .output();
+    assert_eq!(output.expect("it runs").status.code(), Some(0));
+}
+
+#[test]
+fn the_file_store_is_judged_too() {
+    let (directory, path) = written("[clusters.here]\nbrokers = [\"a:1\"]\n");
+    let apps = directory.path().join("apps.toml");
+    let app = |key, cluster, group| {
+        format!(
+            "[[app]]\nkey = \"{key}\"\nsecret = \"s3cret\"\ncluster = \"{cluster}\"\n\
+             [[app.grant]]\ngroup = \"{group}\"\ntopic = \"t\"\noperation = \"pub\"\n"
+        )
+    };
+    write_private(
+        &apps,
+        &(app("k1", "here", "g") + &app("k2", "there", "g") + &app("k3", "here", "")),
+    );
+    let ended = databus(&["check", "--config", &path]);
+    assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+    assert!(ended.out.contains("apps 3, grants 2\n"), "{}", ended.out);
+    assert!(
+        ended.out.contains(&format!("warning: {}:", apps.display())),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended
+            .out
+            .contains("use cluster \"there\": there is no section [clusters.there]"),
+        "{}",
+        ended.out
+    );
+
+    set_mode(&apps, 0o644);
+    let ended = databus(&["check", "--config", &path]);
+    assert_eq!((ended.code, &*ended.err), (Some(78), "1 problem\n"));
+    assert!(
+        ended.out.contains("problem: ") && ended.out.contains("chmod 0640"),
+        "{}",
+        ended.out
+    );
+    fs::remove_file(&apps).expect("removed");
+    assert_eq!(databus(&["check", "--config", &path]).code, Some(78));
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_is_78_with_connect() {
+    let text = "[clusters.a]\nbrokers = [\"127.0.0.1:1\"]\n";
+    assert_eq!(check(text).code, Some(0));
+    let (_directory, path) = written(text);
+    let ended = databus(&["check", "--connect", "--config", &path]);
+    assert_eq!((ended.code, &*ended.err), (Some(78), "1 problem\n"));
+    assert!(
+        ended
+            .out
+            .contains("problem: 127.0.0.1:1/bootstrap: Connect to"),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
+fn the_installed_files_are_good() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for name in ["databus.toml", "apps.toml"] {
+        let path = directory.path().join(name);
+        fs::copy(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("etc").join(name),
+            &path,
+        )
+        .expect("copied");
+        set_mode(&path, 0o640);
+    }
+    let ended = databus(&[
+        "check",
+        "--config",
+        directory
+            .path()
+            .join("databus.toml")
+            .to_str()
+            .expect("UTF-8"),
+    ]);
+    assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+    assert!(
+        ended
+            .out
+            .contains("clusters       none: no app can use Kafka"),
+        "{}",
+        ended.out
+    );
+}
