@@ -1,0 +1,159 @@
+//! What rdkafka does not wrap: the only unsafe code of the program.
+//!
+//! Each `unsafe` block calls librdkafka with pointers that a safe type of this module keeps alive.
+#![allow(unsafe_code)]
+
+mod consumer;
+mod message;
+mod mock;
+mod producer;
+mod report;
+
+use std::ffi::{CStr, c_int};
+use std::ptr::NonNull;
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::bindings as rdk;
+use rdkafka::client::Client;
+use rdkafka::types::RDKafkaRespErr;
+
+pub use consumer::{CommitError, Entry, cached_watermarks, commit_wait, entries, queued_events};
+pub use message::record;
+pub use mock::MockCluster;
+pub use producer::{Polled, Producer, Topic};
+pub use report::{Headers, Report, Reports, Status};
+
+/// An error code of Kafka or of librdkafka: [`RDKafkaRespErr`], without that enum's limit to the codes it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Code(pub i32);
+
+impl Code {
+    /// The known code, or `None` for one that is newer than this librdkafka.
+    pub fn known(self) -> Option<RDKafkaRespErr> {
+        RDKafkaRespErr::try_from(self.0).ok()
+    }
+
+    /// librdkafka's words for it, e.g. "Broker: Unknown topic or partition".
+    pub fn describe(self) -> &'static str {
+        let Some(known) = self.known() else {
+            return "unknown error";
+        };
+        // SAFETY: the function takes any declared code and returns a string constant.
+        let words = unsafe { CStr::from_ptr(rdk::rd_kafka_err2str(known)) };
+        words.to_str().unwrap_or("unknown error")
+    }
+
+    fn check(err: RDKafkaRespErr) -> Result<(), Code> {
+        match err {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+            other => Err(Code(other as i32)),
+        }
+    }
+}
+
+impl From<RDKafkaRespErr> for Code {
+    fn from(err: RDKafkaRespErr) -> Self {
+        Code(err as i32)
+    }
+}
+
+/// A client whose destruction, which joins threads and may take long, never blocks who drops it.
+struct Owned<C: ClientContext + 'static>(Option<Client<C>>);
+
+impl<C: ClientContext + 'static> Owned<C> {
+    fn client(&self) -> &Client<C> {
+        self.0.as_ref().expect("taken by drop only")
+    }
+
+    fn ptr(&self) -> *mut rdk::rd_kafka_t {
+        self.client().native_ptr()
+    }
+}
+
+impl<C: ClientContext + 'static> Drop for Owned<C> {
+    fn drop(&mut self) {
+        let client = self.0.take();
+        // Where no thread can be had the closure is dropped, and the client with it, here.
+        let _ = std::thread::Builder::new()
+            .name("kafka-drop".into())
+            .spawn(move || drop(client));
+    }
+}
+
+/// A queue of librdkafka; its client must outlive it.
+struct Queue(NonNull<rdk::rd_kafka_queue_t>);
+
+// SAFETY: librdkafka's queues are thread safe.
+unsafe impl Send for Queue {}
+// SAFETY: as above.
+unsafe impl Sync for Queue {}
+
+impl Queue {
+    /// Its next event, or `None` after `timeout` or a [`Queue::wake`].
+    fn poll(&self, timeout: Duration) -> Option<Event> {
+        // SAFETY: the queue is alive.
+        let event = unsafe { rdk::rd_kafka_queue_poll(self.0.as_ptr(), millis(timeout)) };
+        NonNull::new(event).map(Event)
+    }
+
+    fn wake(&self) {
+        // SAFETY: the queue is alive.
+        unsafe { rdk::rd_kafka_queue_yield(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: we own this reference to the queue.
+        unsafe { rdk::rd_kafka_queue_destroy(self.0.as_ptr()) }
+    }
+}
+
+// Declared anew, because the binding returns an enum that lacks the codes of brokers newer than it.
+unsafe extern "C" {
+    fn rd_kafka_event_error(event: *mut rdk::rd_kafka_event_t) -> c_int;
+}
+
+struct Event(NonNull<rdk::rd_kafka_event_t>);
+
+impl Event {
+    fn kind(&self) -> i32 {
+        // SAFETY: the event is alive.
+        unsafe { rdk::rd_kafka_event_type(self.0.as_ptr()) }
+    }
+
+    fn error(&self) -> Code {
+        // SAFETY: the event is alive.
+        Code(unsafe { rd_kafka_event_error(self.0.as_ptr()) })
+    }
+
+    fn error_text(&self) -> String {
+        // SAFETY: the event is alive, and so is its text.
+        let text = unsafe { CStr::from_ptr(rdk::rd_kafka_event_error_string(self.0.as_ptr())) };
+        text.to_string_lossy().trim().to_owned()
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: we own the event.
+        unsafe { rdk::rd_kafka_event_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// Whether a broker has answered since the client was made. Never waits; rdkafka's own accessor leaks what it was told.
+pub fn seen<C: ClientContext>(client: &Client<C>) -> bool {
+    // SAFETY: the client is alive; the string that comes back is ours to free.
+    unsafe {
+        let id = rdk::rd_kafka_clusterid(client.native_ptr(), 0);
+        if !id.is_null() {
+            rdk::rd_kafka_mem_free(client.native_ptr(), id.cast());
+        }
+        !id.is_null()
+    }
+}
+
+fn millis(timeout: Duration) -> i32 {
+    i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
+}
