@@ -1,0 +1,228 @@
+//! What became of a record, and in which words it is told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::types::RDKafkaRespErr::{self, *};
+
+use crate::kafka::native::{Code, Status};
+
+/// What a publisher is told of a record. Source: SPEC 4.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Written,
+    /// Certainly not in Kafka.
+    NotWritten(Why),
+    /// Kafka did not confirm it: it may be there, or not.
+    Maybe(Why),
+}
+
+/// A short reason for people. One pointer, because outcomes are many and reasons few.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why(Arc<String>);
+
+impl Why {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self(Arc::new(text.into()))
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Makes outcomes of reports; keeps the last reason, because what fails, fails in masses.
+pub(super) struct Judge {
+    delivery_timeout: Duration,
+    last: Option<(Status, Code, usize, Why)>,
+}
+
+impl Judge {
+    pub fn new(delivery_timeout: Duration) -> Self {
+        Self {
+            delivery_timeout,
+            last: None,
+        }
+    }
+
+    /// The outcome of a record. `was_in_request` tells whether it failed as part of a request; `token` tells topics apart.
+    ///
+    /// librdkafka's status is what it knows of the record, and it never goes back from "possibly" to "not" (`rdkafka_msg.c`,
+    /// `rdkafka_request.c`). "Not persisted" are records that waited in its queue until `message.timeout.ms`, were purged there, were
+    /// in a request that was never sent whole, or were refused by the broker before it wrote (too large, unknown topic, not enough
+    /// replicas before the append, not the leader). "Possibly" are those whose request was sent and not answered, or answered with a
+    /// time-out or with not enough replicas after the append (seven seconds of them, as long as a dead replica counts as in sync);
+    /// those stay "possibly" while they are retried, also where they time out in the queue later, until a retry's answer says that
+    /// they are written, or were written before. A sequence error at the head of the line is "possibly", and ends the producer.
+    ///
+    /// Where a connection fails while it authenticates anew, or because a purge found a request half sent, librdkafka calls the
+    /// requests that were sent on it "not persisted" too. (So it does where a broker is removed from the cluster, but then it sends
+    /// them again, and the duplicate is recognized.)
+    pub fn judge(
+        &mut self,
+        status: Status,
+        code: Code,
+        was_in_request: impl Fn() -> bool,
+        token: usize,
+        topic: &str,
+    ) -> Outcome {
+        let status = match (status, code.known()) {
+            (Status::Persisted, _) => return Outcome::Written,
+            (
+                Status::NotPersisted,
+                Some(RD_KAFKA_RESP_ERR__AUTHENTICATION | RD_KAFKA_RESP_ERR__PURGE_QUEUE),
+            ) if was_in_request() => Status::PossiblyPersisted,
+            (status, _) => status,
+        };
+        let why = match &self.last {
+            Some((s, c, t, why)) if (*s, *c, *t) == (status, code, token) => why.clone(),
+            _ => {
+                let why = Why::new(self.words(status, code, topic));
+                self.last = Some((status, code, token, why.clone()));
+                why
+            }
+        };
+        match status {
+            Status::NotPersisted => Outcome::NotWritten(why),
+            _ => Outcome::Maybe(why),
+        }
+    }
+
+    fn words(&self, status: Status, code: Code, topic: &str) -> String {
+        let time = self.delivery_timeout.as_secs_f64();
+        match (code.known(), status) {
+            (Some(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT), Status::NotPersisted) => {
+                format!(
+                    "Kafka did not take it within {time} s: no leader, too few in-sync replicas, or not reachable"
+                )
+            }
+            (Some(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT), _) => {
+                format!("no reply from Kafka within {time} s")
+            }
+            _ => words(code, topic),
+        }
+    }
+}
+
+/// The words for an error of a record for this topic.
+pub(super) fn words(code: Code, topic: &str) -> String {
+    let Some(known) = code.known() else {
+        return format!("Kafka's error {}", code.0);
+    };
+    match known {
+        RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        | RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        | RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
+        | RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID
+        // What was to be sent again to a partition that is no more; clients are never destroyed with records in them.
+        | RD_KAFKA_RESP_ERR__DESTROY => format!("topic '{topic}' does not exist"),
+        RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION | RD_KAFKA_RESP_ERR__INVALID_ARG => {
+            format!("'{topic}' is no topic name")
+        }
+        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => {
+            format!("Kafka does not let databus write to topic '{topic}'")
+        }
+        RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED => {
+            "Kafka does not let databus write to this cluster".into()
+        }
+        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE | RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE => {
+            format!("too large for topic '{topic}'")
+        }
+        RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS
+        | RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        | RD_KAFKA_RESP_ERR__ISR_INSUFF => "not enough in-sync replicas".into(),
+        RD_KAFKA_RESP_ERR__PURGE_QUEUE | RD_KAFKA_RESP_ERR__PURGE_INFLIGHT => {
+            "databus gave it up, because it stops or had to begin anew with Kafka".into()
+        }
+        RD_KAFKA_RESP_ERR__TRANSPORT => "the connection to Kafka broke".into(),
+        RD_KAFKA_RESP_ERR_POLICY_VIOLATION | RD_KAFKA_RESP_ERR_INVALID_RECORD => {
+            format!("topic '{topic}' does not take such a record")
+        }
+        other => lower(other),
+    }
+}
+
+/// librdkafka's words without who says them: "Broker: Message size too large" becomes "message size too large".
+fn lower(known: RDKafkaRespErr) -> String {
+    let words = Code::from(known).describe();
+    let words = words.split_once(": ").map_or(words, |(_, rest)| rest);
+    let mut letters = words.chars();
+    letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_lowercase)
+        .chain(letters)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_become_outcomes() {
+        let mut judge = Judge::new(Duration::from_millis(1500));
+        let timed_out = Code::from(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+        let mut told = |status, code| match judge.judge(status, code, || true, 0, "t") {
+            Outcome::Written => "written".to_owned(),
+            Outcome::NotWritten(why) => format!("not: {why}"),
+            Outcome::Maybe(why) => format!("maybe: {why}"),
+        };
+        assert_eq!(told(Status::Persisted, Code(0)), "written");
+        assert_eq!(
+            told(Status::PossiblyPersisted, timed_out),
+            "maybe: no reply from Kafka within 1.5 s"
+        );
+        assert!(
+            told(Status::NotPersisted, timed_out)
+                .starts_with("not: Kafka did not take it within 1.5 s")
+        );
+        assert_eq!(
+            told(Status::NotPersisted, Code(3)),
+            "not: topic 't' does not exist"
+        );
+        assert_eq!(
+            told(Status::NotPersisted, Code(3)),
+            "not: topic 't' does not exist"
+        );
+        assert_eq!(
+            told(Status::PossiblyPersisted, Code(20)),
+            "maybe: not enough in-sync replicas"
+        );
+        assert_eq!(
+            told(Status::NotPersisted, Code(9999)),
+            "not: Kafka's error 9999"
+        );
+        assert_eq!(
+            told(Status::NotPersisted, Code(76)),
+            "not: unsupported compression type"
+        );
+        assert!(
+            told(
+                Status::NotPersisted,
+                RD_KAFKA_RESP_ERR__AUTHENTICATION.into()
+            )
+            .starts_with("maybe: ")
+        );
+        assert!(
+            told(Status::NotPersisted, RD_KAFKA_RESP_ERR__PURGE_QUEUE.into())
+                .starts_with("maybe: ")
+        );
+        let queued = judge.judge(
+            Status::NotPersisted,
+            RD_KAFKA_RESP_ERR__PURGE_QUEUE.into(),
+            || false,
+            0,
+            "t",
+        );
+        assert!(matches!(queued, Outcome::NotWritten(_)));
+    }
+
+    #[test]
+    fn outcomes_are_small() {
+        assert_eq!(size_of::<(u64, Outcome)>(), 24);
+    }
+}

@@ -1,0 +1,256 @@
+//! The thread of a producer: delivery reports, replacement after a fatal error, and the end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::types::RDKafkaRespErr;
+use tokio::sync::watch;
+
+use super::lanes::{Delivered, Ticket};
+use super::outcome::{Judge, Outcome, Why};
+use super::share::Refusal;
+use super::{Inner, Native};
+use crate::kafka::native::{Code, Polled};
+
+pub(super) struct Poller {
+    inner: Arc<Inner>,
+    native: Arc<Native>,
+    judge: Judge,
+    wakers: Vec<Waker>,
+    /// Whether a broker has ever answered the client.
+    reached: bool,
+    /// Whether its producer id is used up.
+    worn_out: bool,
+    /// When the client was put to use.
+    since: Instant,
+    /// Clients in a row that failed soon.
+    failures: u32,
+    end: watch::Sender<bool>,
+}
+
+impl Poller {
+    pub fn spawn(inner: Arc<Inner>, native: Arc<Native>, judge: Judge, end: watch::Sender<bool>) {
+        let since = Instant::now();
+        let poller = Self {
+            inner,
+            native,
+            judge,
+            wakers: Vec::new(),
+            reached: false,
+            worn_out: false,
+            since,
+            failures: 0,
+            end,
+        };
+        let run = move || {
+            let guard = EndOfProcess;
+            poller.run();
+            std::mem::forget(guard);
+        };
+        thread::Builder::new()
+            .name("producer".into())
+            .spawn(run)
+            .expect("the system has a thread for each cluster");
+    }
+
+    fn run(mut self) {
+        self.begin();
+        let mut ticked = Instant::now();
+        loop {
+            if let Some(deadline) = self.inner.deadline() {
+                return self.finish(deadline);
+            }
+            let polled = self.poll(TICK);
+            if matches!(polled, Polled::Fatal) || self.worn_out {
+                self.replace();
+            }
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                self.look();
+            }
+        }
+    }
+
+    /// Waits a while until the client is connected, then puts it to use.
+    fn begin(&mut self) {
+        let deadline = Instant::now() + WARM_UP;
+        self.reached = false;
+        self.worn_out = false;
+        while Instant::now() < deadline && self.inner.deadline().is_none() {
+            self.poll(STEP);
+            self.look();
+            if self.reached {
+                break;
+            }
+        }
+        self.since = Instant::now();
+        self.inner.install(Some(Arc::clone(&self.native)));
+        if self.inner.deadline().is_none() {
+            self.inner.gate.open();
+        }
+    }
+
+    /// Hands out what one event brings.
+    fn poll(&mut self, timeout: Duration) -> Polled {
+        let Self {
+            inner,
+            native,
+            judge,
+            wakers,
+            worn_out,
+            ..
+        } = self;
+        native.poll(timeout, |token, reports| {
+            let topic = inner.by_token(token);
+            let mut written = false;
+            let delivered = reports.map(|mut report| {
+                let ticket = Ticket::unpack(report.opaque());
+                let headers = if ticket.recycle {
+                    report.take_headers()
+                } else {
+                    None
+                };
+                let error = report.error();
+                let outcome = judge.judge(
+                    report.status(),
+                    error,
+                    || report.was_in_request(),
+                    token,
+                    &topic.name,
+                );
+                written |= outcome == Outcome::Written;
+                *worn_out |= error == WORN_OUT;
+                Delivered {
+                    ticket,
+                    outcome,
+                    headers,
+                }
+            });
+            let freed = inner.lanes.deliver(delivered, wakers);
+            inner.gate.release(&topic.share, freed);
+            wakers.drain(..).for_each(Waker::wake);
+            if written {
+                inner.health.up();
+            }
+        })
+    }
+
+    /// Looks whether a cluster that was away is back.
+    fn look(&mut self) {
+        if self.inner.health.reachable() && self.reached {
+            return;
+        }
+        let back = if self.reached {
+            self.native.probe()
+        } else {
+            self.native.seen()
+        };
+        if back {
+            self.reached = true;
+            self.inner.health.up();
+        }
+    }
+
+    /// Answers all records of a client that failed, and only then makes another: so what a later record finds in Kafka is not
+    /// overtaken by an earlier one.
+    fn replace(&mut self) {
+        let gate = &self.inner.gate;
+        gate.shut(None);
+        self.inner.install(None);
+        let why = self
+            .native
+            .fatal_error()
+            .unwrap_or_else(|| "its producer id is used up".into());
+        let cluster = &*self.inner.cluster.name;
+        tracing::warn!(cluster, why, "the producer cannot go on and is replaced");
+        self.inner.replaced.fetch_add(1, Ordering::Relaxed);
+        self.settle(Instant::now() + SETTLE);
+        self.failures = if self.since.elapsed() < SOON {
+            self.failures + 1
+        } else {
+            0
+        };
+        if self.failures > 1 {
+            // It would fail again at once: what comes meanwhile is told so instead of waiting.
+            self.inner.gate.shut(Some(Refusal::Failing(Why::new(format!(
+                "the producer failed: {why}"
+            )))));
+            let pause = (BACK_OFF * 2_u32.saturating_pow(self.failures - 2)).min(MAX_BACK_OFF);
+            self.wait(Instant::now() + pause);
+            self.inner.gate.shut(None);
+        }
+        let config = self.inner.cluster.producer_config(&self.inner.limits);
+        while self.inner.deadline().is_none() {
+            match Native::new(&config, self.inner.health.clone()) {
+                Ok(native) => {
+                    self.native = Arc::new(native);
+                    return self.begin();
+                }
+                Err(error) => {
+                    tracing::error!(cluster = &*self.inner.cluster.name, %error, "no new producer");
+                    self.wait(Instant::now() + BACK_OFF);
+                }
+            }
+        }
+    }
+
+    /// Polls until every record is answered. What is not at the deadline is given up.
+    fn settle(&mut self, deadline: Instant) {
+        let mut purged = false;
+        while !self.inner.gate.is_empty() {
+            let now = Instant::now();
+            if now >= deadline && !std::mem::replace(&mut purged, true) {
+                self.native.purge();
+            }
+            if now >= deadline + REPORTS {
+                let left = self.native.pending();
+                let cluster = &*self.inner.cluster.name;
+                tracing::error!(cluster, left, "records without a report");
+                return;
+            }
+            self.poll(STEP);
+        }
+    }
+
+    fn wait(&mut self, until: Instant) {
+        while Instant::now() < until && self.inner.deadline().is_none() {
+            self.poll(STEP);
+        }
+    }
+
+    fn finish(mut self, deadline: Instant) {
+        self.inner.gate.shut(Some(Refusal::Closed));
+        self.settle(deadline);
+        self.inner.install(None);
+        let _ = self.end.send(true);
+    }
+}
+
+/// Ends the process where the thread panics: nobody would be answered any more, and systemd starts the daemon anew.
+struct EndOfProcess;
+
+impl Drop for EndOfProcess {
+    fn drop(&mut self) {
+        tracing::error!("the thread of a producer has failed");
+        std::process::exit(70);
+    }
+}
+
+/// librdkafka adds one to its epoch for each record that a broker refuses or that times out, and begins again at 0 after 32767,
+/// which brokers refuse until they have been asked as often again.
+const WORN_OUT: Code = Code(RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH as i32);
+const TICK: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_millis(10);
+/// How long a new client may take to connect before records are taken.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// How long the requests of a failed client may take to be answered.
+const SETTLE: Duration = Duration::from_secs(3);
+/// How long the reports of records that were given up may take.
+const REPORTS: Duration = Duration::from_secs(10);
+/// A client that fails this early may fail again at once.
+const SOON: Duration = Duration::from_secs(10);
+const BACK_OFF: Duration = Duration::from_secs(1);
+const MAX_BACK_OFF: Duration = Duration::from_secs(30);
