@@ -1,1 +1,9 @@
 //! Everything that touches Kafka.
+
+pub mod cluster;
+pub mod group;
+pub mod health;
+pub mod mock;
+pub mod native;
+pub mod producer;
+pub mod settings;

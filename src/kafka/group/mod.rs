@@ -1,0 +1,127 @@
+//! A consumer group on this daemon: one consumer and one thread, shared by its subscribers (DESIGN 2 and 3).
+//!
+//! [`Groups`] knows the groups that run; a subscriber's connection holds a [`Subscription`] and asks through it.
+
+mod begin;
+mod context;
+mod lookup;
+mod note;
+mod partition;
+mod registry;
+mod state;
+mod thread;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use tokio::sync::oneshot;
+
+use crate::message::Record;
+
+pub use lookup::Fresh;
+pub use registry::{Groups, Limit, Subscription};
+pub use state::{Member, Stale, Take};
+
+/// What makes a group of ours: one consumer for each on a daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GroupKey {
+    pub cluster: String,
+    /// Which configuration of the cluster: a changed one gets consumers of its own.
+    pub generation: u64,
+    pub group: String,
+    /// Empty where there is none.
+    pub colour: String,
+    pub topic: String,
+}
+
+impl GroupKey {
+    /// The group id in Kafka (SPEC 5).
+    pub fn id(&self) -> String {
+        match self.colour.as_str() {
+            "" => self.group.clone(),
+            colour => format!("{}-{colour}", self.group),
+        }
+    }
+}
+
+/// How a group runs; what the first subscriber brings counts for all.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// librdkafka's settings of the cluster's consumers, without `group.id`.
+    pub consumer: Arc<ClientConfig>,
+    /// Where a group without commits begins.
+    pub fresh: Fresh,
+    /// The app moved here from another cluster while this daemon ran (SPEC 7).
+    pub moved: bool,
+    pub mget_wait: Duration,
+    pub commit_interval: Duration,
+    pub lease_idle: Duration,
+    /// Bytes buffered for a partition at most, give or take a record.
+    pub partition_buffer: usize,
+}
+
+/// Why a group could not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No broker can be reached: why.
+    Unreachable(String),
+    /// Kafka refuses the daemon this topic or group: its words.
+    Denied(String),
+    TopicMissing,
+    /// The group is being joined.
+    Joining,
+}
+
+/// What INFO tells of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionInfo {
+    pub partition: i32,
+    /// The next record that is not processed.
+    pub mark: i64,
+    /// Records behind the mark, where the end is known.
+    pub lag: Option<i64>,
+}
+
+pub(crate) type Delivered = Result<Vec<Record>, Refusal>;
+/// `None` is a mark that was taken.
+pub(crate) type MarkReply = Result<Option<Stale>, Refusal>;
+
+/// What a group's thread is told.
+enum Command {
+    /// librdkafka has something.
+    Wake,
+    Mget {
+        member: Member,
+        take: Take,
+        wait: Duration,
+        reply: oneshot::Sender<Delivered>,
+    },
+    Mark {
+        member: Member,
+        partition: i32,
+        offset: i64,
+        reply: oneshot::Sender<MarkReply>,
+    },
+    /// The member's MGET waits no longer.
+    EndWait(Member),
+    Leave(Member),
+    Commit,
+    /// An app of this group moved here from another cluster.
+    Moved,
+    Describe(oneshot::Sender<Vec<PartitionInfo>>),
+    Found(thread::Found),
+    Stop(oneshot::Sender<()>),
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stale::NotAssigned => f.write_str("is not assigned here"),
+            Stale::NoSuchPartition => f.write_str("does not exist"),
+            Stale::PastEnd { end } => write!(f, "ends before that offset, at {end}"),
+            Stale::NotDelivered => f.write_str("did not deliver that offset on this cluster"),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The groups that run on this daemon, and the subscribers' places in them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
+use tokio::sync::{Notify, oneshot};
+use tracing::{error, warn};
+
+use super::context::Context;
+use super::state::Member;
+use super::thread::{STACK, Thread};
+use super::{Command, Delivered, GroupKey, MarkReply, PartitionInfo, Refusal, Settings, Take};
+
+/// All groups of this daemon; a cheap handle.
+#[derive(Clone)]
+pub struct Groups {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    groups: Mutex<Running>,
+    members: AtomicU64,
+}
+
+#[derive(Default)]
+struct Running {
+    entries: HashMap<GroupKey, Entry>,
+    stopping: bool,
+}
+
+#[derive(Default)]
+struct Entry {
+    subscribers: usize,
+    thread: Option<Sender<Command>>,
+}
+
+/// Why a subscriber gets no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    Groups,
+    /// Colours of one group.
+    Colours,
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self {
+            shared: Arc::new(Shared::default()),
+        }
+    }
+}
+
+impl Groups {
+    /// A place in a group for one connection. Nothing is joined before the first question.
+    ///
+    /// # Errors
+    ///
+    /// The daemon has `max_groups` groups, or the group `max_colours` colours, without this one.
+    pub fn subscribe(
+        &self,
+        key: GroupKey,
+        settings: Settings,
+        max_groups: usize,
+        max_colours: usize,
+    ) -> Result<Subscription, Limit> {
+        let mut running = self.shared.lock();
+        if !running.entries.contains_key(&key) {
+            let used = running.entries.values().filter(|e| e.subscribers > 0);
+            if used.count() >= max_groups {
+                return Err(Limit::Groups);
+            }
+            let colours: HashSet<&str> = running
+                .entries
+                .keys()
+                .filter(|k| {
+                    k.cluster == key.cluster && k.group == key.group && !k.colour.is_empty()
+                })
+                .map(|k| k.colour.as_str())
+                .collect();
+            let new_colour = !key.colour.is_empty() && !colours.contains(key.colour.as_str());
+            if new_colour && colours.len() >= max_colours {
+                return Err(Limit::Colours);
+            }
+        }
+        running.entries.entry(key.clone()).or_default().subscribers += 1;
+        Ok(Subscription {
+            shared: Arc::clone(&self.shared),
+            member: self.shared.members.fetch_add(1, Ordering::Relaxed),
+            key,
+            settings,
+            joined: None,
+            end_of_wait: Arc::default(),
+        })
+    }
+
+    /// The groups that run now: how many.
+    pub fn running(&self) -> usize {
+        let running = self.shared.lock();
+        running
+            .entries
+            .values()
+            .filter(|e| e.thread.is_some())
+            .count()
+    }
+
+    /// Has every group commit what is marked.
+    pub fn commit(&self) {
+        let running = self.shared.lock();
+        for thread in running.entries.values().filter_map(|e| e.thread.as_ref()) {
+            // A thread that just ended has committed.
+            let _ = thread.send(Command::Commit);
+        }
+    }
+
+    /// Stops every group: marks are committed, partitions given back. No group starts after this.
+    pub async fn stop(&self) {
+        let stopped: Vec<oneshot::Receiver<()>> = {
+            let mut running = self.shared.lock();
+            running.stopping = true;
+            let threads = running.entries.values_mut().filter_map(|e| e.thread.take());
+            let stop = threads.map(|thread| {
+                let (sender, receiver) = oneshot::channel();
+                // A thread that just ended has committed; the receiver then tells so at once.
+                let _ = thread.send(Command::Stop(sender));
+                receiver
+            });
+            stop.collect()
+        };
+        for receiver in stopped {
+            // An error says that the thread has ended, which is what is waited for.
+            let _ = receiver.await;
+        }
+    }
+}
+
+/// A subscriber's place in its group; it leaves when this is dropped.
+pub struct Subscription {
+    shared: Arc<Shared>,
+    member: Member,
+    key: GroupKey,
+    settings: Settings,
+    /// The thread that knows of this member.
+    joined: Option<Sender<Command>>,
+    end_of_wait: Arc<Notify>,
+}
+
+impl Subscription {
+    pub fn key(&self) -> &GroupKey {
+        &self.key
+    }
+
+    /// Ends the wait of an [`Subscription::mget`] that waits: it has what there is.
+    pub fn end_of_wait(&self) -> Arc<Notify> {
+        Arc::clone(&self.end_of_wait)
+    }
+
+    /// Records, as soon as there are any, or none after `wait`.
+    pub async fn mget(&mut self, take: Take, wait: Duration) -> Delivered {
+        self.ask(|member, reply| Command::Mget {
+            member,
+            take,
+            wait,
+            reply,
+        })
+        .await?
+    }
+
+    /// Marks `partition` as processed up to and including `offset`.
+    pub async fn mark(&mut self, partition: i32, offset: i64) -> MarkReply {
+        self.ask(|member, reply| Command::Mark {
+            member,
+            partition,
+            offset,
+            reply,
+        })
+        .await?
+    }
+
+    /// What this daemon holds of the group; nothing where it has not been joined.
+    pub async fn describe(&mut self) -> Vec<PartitionInfo> {
+        let running = self
+            .shared
+            .lock()
+            .entries
+            .get(&self.key)
+            .and_then(|e| e.thread.clone());
+        let Some(thread) = running else {
+            return Vec::new();
+        };
+        let (reply, answer) = oneshot::channel();
+        if thread.send(Command::Describe(reply)).is_err() {
+            return Vec::new();
+        }
+        answer.await.unwrap_or_default()
+    }
+
+    async fn ask<T>(
+        &mut self,
+        command: impl Fn(Member, oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Refusal> {
+        // A thread that is about to end, because nobody was left, may miss the question: another is started.
+        for _ in 0..3 {
+            let thread = match &self.joined {
+                Some(thread) => thread.clone(),
+                None => self.shared.thread(&self.key, &self.settings)?,
+            };
+            let (reply, mut answer) = oneshot::channel();
+            if thread.send(command(self.member, reply)).is_ok() {
+                self.joined = Some(thread.clone());
+                let answer = loop {
+                    tokio::select! {
+                        answer = &mut answer => break answer,
+                        // A thread that ended has answered.
+                        () = self.end_of_wait.notified() => drop(thread.send(Command::EndWait(self.member))),
+                    }
+                };
+                if let Ok(answer) = answer {
+                    return Ok(answer);
+                }
+            }
+            self.joined = None;
+        }
+        Err(Refusal::Joining)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if let Some(thread) = self.joined.take() {
+            // A thread that ended has no members.
+            let _ = thread.send(Command::Leave(self.member));
+        }
+        let mut running = self.shared.lock();
+        if let Some(entry) = running.entries.get_mut(&self.key) {
+            entry.subscribers -= 1;
+            if entry.subscribers == 0 && entry.thread.is_none() {
+                running.entries.remove(&self.key);
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.groups.lock().expect("no holder of this lock panics")
+    }
+
+    /// The group's thread, started where there is none.
+    fn thread(
+        self: &Arc<Self>,
+        key: &GroupKey,
+        settings: &Settings,
+    ) -> Result<Sender<Command>, Refusal> {
+        let mut running = self.lock();
+        if running.stopping {
+            return Err(Refusal::Joining);
+        }
+        let entry = running.entries.entry(key.clone()).or_default();
+        if let Some(thread) = &entry.thread {
+            if settings.moved {
+                // A thread that just ended is replaced with the next question.
+                let _ = thread.send(Command::Moved);
+            }
+            return Ok(thread.clone());
+        }
+        let thread = self.start(key, settings).map_err(|error| {
+            warn!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "the group's consumer cannot be made");
+            Refusal::Unreachable(error.to_string())
+        })?;
+        entry.thread = Some(thread.clone());
+        Ok(thread)
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        key: &GroupKey,
+        settings: &Settings,
+    ) -> Result<Sender<Command>, StartError> {
+        let (sender, receiver) = mpsc::channel();
+        let mut config = (*settings.consumer).clone();
+        config.set("group.id", key.id());
+        let mut consumer: BaseConsumer<Context> =
+            config.create_with_context(Context::new(&key.cluster))?;
+        let wake = sender.clone();
+        consumer.set_nonempty_callback(move || {
+            // Nobody listens to a consumer that is being closed.
+            let _ = wake.send(Command::Wake);
+        });
+        let thread = Thread::new(
+            key.clone(),
+            settings.clone(),
+            Arc::new(consumer),
+            sender.clone(),
+        );
+        let shared = Arc::clone(self);
+        let key = key.clone();
+        let name = format!("group {}", key.id());
+        let spawned = std::thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                thread.run(receiver, || shared.retire(&key));
+            }));
+            if ended.is_err() {
+                // Its state is lost and its subscribers would wait for ever: let systemd start us anew.
+                error!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, "a group's thread panicked: the daemon ends");
+                std::process::exit(crate::EXIT_INTERNAL);
+            }
+        });
+        spawned.map_err(StartError::Thread)?;
+        Ok(sender)
+    }
+
+    /// The group's thread ends: the next question starts another.
+    fn retire(&self, key: &GroupKey) {
+        let mut running = self.lock();
+        if let Some(entry) = running.entries.get_mut(key) {
+            entry.thread = None;
+            if entry.subscribers == 0 {
+                running.entries.remove(key);
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    #[error("no thread: {0}")]
+    Thread(std::io::Error),
+}
