@@ -1,0 +1,140 @@
+//! What all connections share: the snapshot of configuration and clusters, the grants, and who else is here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use rdkafka::ClientConfig;
+use tokio::sync::watch;
+use tracing::info;
+
+use super::clients::Clients;
+use super::failures::Failures;
+use crate::auth::{Grants, Refresh};
+use crate::config::Limits;
+use crate::kafka::group::Groups;
+use crate::kafka::producer::Producer;
+
+pub struct Shared {
+    /// Limits and clusters in force; a reload swaps them.
+    pub live: ArcSwap<Live>,
+    pub grants: Refresh,
+    pub groups: Groups,
+    pub clients: Clients,
+    pub failures: Failures,
+    pub moves: Moves,
+    pub started: Instant,
+    /// Counts what connections must look at: new grants, new configuration, the stop.
+    changes: watch::Sender<u64>,
+    stopping: AtomicBool,
+    connections: AtomicU64,
+}
+
+/// Limits and clusters: immutable, swapped as a whole.
+pub struct Live {
+    pub limits: Limits,
+    pub clusters: BTreeMap<String, Arc<ClusterHandle>>,
+    /// Groups without commits begin at the oldest record even without `offset=oldest` (`databus dev`).
+    pub begin_at_oldest: bool,
+}
+
+/// The clients of one cluster, as one configuration has it.
+pub struct ClusterHandle {
+    /// Counts the configurations, so that a changed one is told from the old.
+    pub generation: u64,
+    pub producer: Arc<Producer>,
+    /// What consumers are made of; without a `group.id`.
+    pub consumer: Arc<ClientConfig>,
+}
+
+impl Shared {
+    pub fn new(live: Live, grants: Refresh) -> Self {
+        Self {
+            live: ArcSwap::from_pointee(live),
+            grants,
+            groups: Groups::default(),
+            clients: Clients::default(),
+            failures: Failures::default(),
+            moves: Moves::default(),
+            started: Instant::now(),
+            changes: watch::Sender::new(0),
+            stopping: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+        }
+    }
+
+    /// The grants in force. Moves of apps are known before anybody sees them.
+    pub fn current_grants(&self) -> Option<Arc<Grants>> {
+        let grants = self.grants.current()?;
+        self.moves.note(&grants);
+        Some(grants)
+    }
+
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Has every connection look at its grant, its cluster and the stop again.
+    pub fn announce(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// From now on connections answer what they have read, and end.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.announce();
+    }
+
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(super) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// Apps that moved from one cluster to another while this daemon ran (SPEC 7).
+#[derive(Default)]
+pub struct Moves {
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// The set that was compared last.
+    last: Option<Arc<Grants>>,
+    /// The cluster of each app key in the last set of grants.
+    clusters: HashMap<String, Arc<str>>,
+    /// App key and the cluster that it moved to.
+    moved: HashSet<(String, Arc<str>)>,
+}
+
+impl Moves {
+    /// Compares a new set of grants with the last one.
+    fn note(&self, grants: &Arc<Grants>) {
+        let mut known = self.known.lock().expect("no holder of this lock panics");
+        if known
+            .last
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(last, grants))
+        {
+            return;
+        }
+        known.last = Some(Arc::clone(grants));
+        for (key, cluster) in grants.clusters() {
+            let before = known.clusters.insert(key.to_owned(), Arc::clone(cluster));
+            if before.is_some_and(|before| before != *cluster) {
+                info!(app = key, %cluster, "the app moved to another cluster");
+                known.moved.insert((key.to_owned(), Arc::clone(cluster)));
+            }
+        }
+    }
+
+    pub(super) fn moved_to(&self, key: &str, cluster: &Arc<str>) -> bool {
+        let known = self.known.lock().expect("no holder of this lock panics");
+        !known.moved.is_empty() && known.moved.contains(&(key.to_owned(), cluster.clone()))
+    }
+}
