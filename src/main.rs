@@ -1,3 +1,70 @@
 //! The `databus` program.
 
-fn main() {}
+use std::io;
+use std::process::ExitCode;
+
+use databus::EXIT_INTERNAL;
+use databus::app::{self, AppError};
+use databus::check::{self, CheckError};
+use databus::cli::{Cli, Command, Printed};
+
+fn main() -> ExitCode {
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(Printed::Help) => return ExitCode::SUCCESS,
+        Err(Printed::Usage) => return ExitCode::from(USAGE),
+    };
+    let ended = match cli.command {
+        Command::Serve(config) => app::serve(config.path).map_err(Failure::from),
+        Command::Dev { listen } => app::dev(&listen).map_err(Failure::from),
+        Command::Check { config, connect } => {
+            check::run(&config.path, connect, &mut io::stdout().lock()).map_err(Failure::from)
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{}", failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// What is told at the end, and the exit code.
+struct Failure {
+    text: String,
+    code: u8,
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        let code = match &error {
+            AppError::Config(error) if error.is_permission() => PERMISSION,
+            AppError::Bind(error) if error.is_permission() => PERMISSION,
+            AppError::Config(_)
+            | AppError::Bind(_)
+            | AppError::Inherit(_)
+            | AppError::NoListener => CONFIG,
+            AppError::Internal(_) => EXIT_INTERNAL as u8,
+        };
+        let text = error.to_string();
+        Self { text, code }
+    }
+}
+
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Self {
+        let code = match &error {
+            CheckError::Config(error) if error.is_permission() => PERMISSION,
+            CheckError::Config(_) | CheckError::Found(_) => CONFIG,
+            CheckError::Output(_) => EXIT_INTERNAL as u8,
+        };
+        let text = error.to_string();
+        Self { text, code }
+    }
+}
+
+/// Exit codes of sysexits.h.
+const USAGE: u8 = 64;
+const PERMISSION: u8 = 77;
+const CONFIG: u8 = 78;

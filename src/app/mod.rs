@@ -1,0 +1,202 @@
+//! The daemon: build, run, reload, drain.
+
+mod clusters;
+mod dev;
+mod reload;
+mod status;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{info, warn};
+
+use crate::auth::{Refresh, Source};
+use crate::config::{self, Config, ConfigError, Listen};
+use crate::log::{self, Log};
+use crate::server::{self, BindError, Listener};
+use crate::session::{Live, Shared};
+use crate::signals::{Signal, Signals};
+use crate::systemd::{self, InheritError};
+
+pub use dev::dev;
+
+/// Why the daemon could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
+    #[error("no address to listen on: [listen] resp is empty, and systemd passed no socket")]
+    NoListener,
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// The daemon while it runs.
+struct App {
+    /// The main configuration file, read again on a reload; none for `databus dev`.
+    file: Option<PathBuf>,
+    config: Config,
+    /// What was listened on at the start; a reload does not change it.
+    listen: Listen,
+    shared: Arc<Shared>,
+    refresh_task: JoinHandle<()>,
+    log: Log,
+}
+
+/// Runs the daemon with the configuration in `file` until a signal stops it.
+///
+/// # Errors
+///
+/// The configuration is refused, or an address cannot be listened on.
+pub fn serve(file: PathBuf) -> Result<(), AppError> {
+    // Before any thread is started.
+    let inherited = systemd::inherited()?;
+    let config = config::load(&file)?;
+    let log = log::init(config.log.level);
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
+        let listeners = if inherited.is_empty() {
+            config
+                .listen
+                .resp
+                .iter()
+                .map(Listener::bind)
+                .collect::<Result<Vec<_>, _>>()?
+        } else {
+            inherited
+                .into_iter()
+                .map(Listener::inherit)
+                .collect::<Result<_, _>>()?
+        };
+        if listeners.is_empty() {
+            return Err(AppError::NoListener);
+        }
+        let live = clusters::live(&config, None, false).map_err(AppError::Internal)?;
+        let source = config.store.source.clone();
+        App::build(Some(file), config, live, source, log)
+            .run(listeners)
+            .await
+    });
+    // What still hangs, hangs on Kafka or a client that was given up.
+    runtime.shutdown_background();
+    ended
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, AppError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| AppError::Internal(format!("no runtime: {error}")))
+}
+
+impl App {
+    fn build(file: Option<PathBuf>, config: Config, live: Live, source: Source, log: Log) -> Self {
+        let (refresh, refresh_task) = Refresh::start(source, config.store.refresh);
+        Self {
+            file,
+            listen: config.listen.clone(),
+            config,
+            shared: Arc::new(Shared::new(live, refresh)),
+            refresh_task,
+            log,
+        }
+    }
+
+    async fn run(mut self, listeners: Vec<Listener>) -> Result<(), AppError> {
+        let mut signals =
+            Signals::new().map_err(|error| AppError::Internal(format!("no signals: {error}")))?;
+        let (stop, stopped) = watch::channel(false);
+        server::announce(&listeners);
+        let server = tokio::spawn(server::serve(listeners, Arc::clone(&self.shared), stopped));
+        let mut grants = self.shared.grants.subscribe();
+        systemd::ready(&status::line(&self.shared));
+        info!(version = env!("CARGO_PKG_VERSION"), "ready");
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Reload => self.reload().await,
+                    Signal::Stop | Signal::StopNow => break,
+                },
+                changed = grants.changed() => {
+                    changed.map_err(|_| AppError::Internal("the store is no longer read".to_owned()))?;
+                    grants.mark_unchanged();
+                    if let Some(grants) = self.shared.current_grants() {
+                        clusters::warn_of_unknown(&self.shared.live.load(), &grants);
+                    }
+                    self.shared.announce();
+                }
+                ended = &mut self.refresh_task => {
+                    return Err(AppError::Internal(format!("the store is no longer read: {ended:?}")));
+                }
+                _ = tick.tick() => {
+                    log::sum_up();
+                    systemd::status(&status::line(&self.shared));
+                }
+            }
+        }
+        self.drain(stop, server, signals).await;
+        Ok(())
+    }
+
+    /// Answers what was sent, commits what was marked, and leaves; a second signal, or the deadline, ends that.
+    async fn drain(
+        self,
+        stop: watch::Sender<bool>,
+        mut server: JoinHandle<()>,
+        mut signals: Signals,
+    ) {
+        let began = Instant::now();
+        let limit = self.config.limits.drain_timeout;
+        info!(clients = self.shared.clients.count(), "stopping");
+        systemd::stopping("stopping: answering what was sent, committing what was marked");
+        self.shared.stop();
+        stop.send_replace(true);
+        let shared = Arc::clone(&self.shared);
+        let clients = Arc::clone(&self.shared);
+        let orderly = async move {
+            // Who still waits for Kafka then is told what is known of its records.
+            let last_words = LAST_WORDS.min(limit / 2);
+            if timeout(limit - last_words, &mut server).await.is_err() {
+                warn!(
+                    "the deadline is near: what Kafka has not confirmed is answered as it stands"
+                );
+                clusters::drain(&shared.live.load(), Duration::ZERO).await;
+                if timeout(last_words / 2, &mut server).await.is_err() {
+                    // Clients that do not take their replies do not keep the groups from being left.
+                    server.abort();
+                }
+            }
+            shared.groups.stop().await;
+            clusters::drain(&shared.live.load(), limit.saturating_sub(began.elapsed())).await;
+        };
+        let urgent = async { while signals.next().await != Signal::StopNow {} };
+        let seconds = |began: Instant| format!("{:.1}", began.elapsed().as_secs_f64());
+        tokio::select! {
+            drained = timeout(limit, orderly) => match drained {
+                Ok(()) => info!(seconds = seconds(began), "stopped: what was read was answered, what was marked was committed"),
+                Err(_) => warn!(
+                    seconds = seconds(began), clients = clients.clients.count(),
+                    "stopped at the deadline: what is not answered may have been written"
+                ),
+            },
+            () = urgent => warn!(clients = clients.clients.count(), "stopped at once, as asked"),
+        }
+    }
+}
+
+/// Before the deadline of the stop.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+const TICK: Duration = Duration::from_secs(5);

@@ -1,0 +1,73 @@
+//! SIGHUP: the configuration and the grants are read again; what is refused changes nothing.
+
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+
+use super::{App, clusters, status};
+use crate::auth::Source;
+use crate::config;
+use crate::systemd;
+
+impl App {
+    pub(super) async fn reload(&mut self) {
+        systemd::reloading();
+        match self.try_reload().await {
+            Ok(()) => {
+                info!("reloaded");
+                systemd::ready(&status::line(&self.shared));
+            }
+            Err(why) => {
+                error!("reload refused, nothing changed: {why}");
+                systemd::ready(&format!(
+                    "reload refused: {why}; {}",
+                    status::line(&self.shared)
+                ));
+            }
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), String> {
+        let Some(file) = &self.file else {
+            return Err("databus dev has no configuration to read".to_owned());
+        };
+        let new = config::load(file).map_err(|error| error.to_string())?;
+        let source = new.store.source.clone();
+        // A store that is newly named must load. One that is only away keeps its last good set; a file is never away.
+        let loaded = match source.load().await {
+            Ok(loaded) => Some(loaded),
+            Err(error)
+                if new.store.source != self.config.store.source
+                    || matches!(source, Source::File { .. }) =>
+            {
+                return Err(error.to_string());
+            }
+            Err(error) => {
+                warn!(store = source.name(), %error, "the store does not load: the grants stay as they were");
+                None
+            }
+        };
+        let live = clusters::live(&new, Some((&self.config, &self.shared.live.load())), false)?;
+
+        for warning in &new.warnings {
+            warn!("{warning}");
+        }
+        if new.listen != self.listen {
+            warn!("[listen] changed: that takes a restart");
+        }
+        self.log.set_level(new.log.level);
+        let old = self.shared.live.swap(Arc::new(live));
+        clusters::retire(&old, &self.shared.live.load());
+        self.shared
+            .grants
+            .replace(source, new.store.refresh, loaded)
+            .await;
+        self.shared.groups.commit();
+        self.config = new;
+        if let Some(grants) = self.shared.current_grants() {
+            clusters::warn_of_unknown(&self.shared.live.load(), &grants);
+        }
+        self.shared.announce();
+        Ok(())
+    }
+}
