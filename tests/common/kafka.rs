@@ -1,0 +1,449 @@
+//! Kafka as it is, beside the daemon: topics made, records read and written, positions read and set.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, Headers, OwnedHeaders};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord, Producer};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use socket2::{Domain, Socket, Type};
+
+use super::{PATIENCE, eventually, server, unique};
+
+/// One cluster.
+pub struct Kafka {
+    pub brokers: String,
+    admin: AdminClient<DefaultClientContext>,
+    producer: FutureProducer,
+}
+
+/// A record as it lies in Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub partition: i32,
+    pub offset: i64,
+    /// Milliseconds.
+    pub timestamp: i64,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// What is to be written past the daemon.
+#[derive(Clone, Copy, Default)]
+pub struct Draft<'a> {
+    pub partition: i32,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    pub headers: HeaderList<'a>,
+    /// Milliseconds; now where there is none.
+    pub timestamp: Option<i64>,
+}
+
+/// Names and values, in their order.
+pub type HeaderList<'a> = &'a [(&'a str, Option<&'a [u8]>)];
+
+/// What a group committed for a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    pub offset: i64,
+    pub note: String,
+}
+
+impl Kafka {
+    /// The cluster of most tests.
+    pub fn first() -> Self {
+        Self::at(&server("DATABUS_TEST_KAFKA"))
+    }
+
+    /// Another cluster, for what happens between two.
+    pub fn second() -> Self {
+        Self::at(&server("DATABUS_TEST_KAFKA_2"))
+    }
+
+    pub fn at(brokers: &str) -> Self {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", brokers);
+        let admin = config.create().expect("an admin client");
+        config
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            .set("message.max.bytes", "100000000");
+        Self {
+            brokers: brokers.into(),
+            admin,
+            producer: config.create().expect("a producer"),
+        }
+    }
+
+    /// A new topic with a name of its own.
+    pub fn topic(&self, partitions: i32) -> String {
+        let name = unique("t");
+        self.create_topic(&name, partitions, &[]);
+        name
+    }
+
+    /// Creates a topic and waits until it can be written to.
+    pub fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        for (key, value) in settings {
+            topic = topic.set(key, value);
+        }
+        let results = wait(self.admin.create_topics([&topic], &options())).expect("Kafka answers");
+        results[0].as_ref().expect("the topic is made");
+        self.wait_for_partitions(name, partitions);
+    }
+
+    pub fn delete_topic(&self, name: &str) {
+        let results = wait(self.admin.delete_topics(&[name], &options())).expect("Kafka answers");
+        results[0].as_ref().expect("the topic is deleted");
+        eventually("the topic is gone", || {
+            (self.partitions(name) == 0).then_some(())
+        });
+    }
+
+    /// Adds partitions until there are so many.
+    pub fn grow_topic(&self, name: &str, partitions: i32) {
+        let wanted = NewPartitions::new(name, usize::try_from(partitions).expect("a count"));
+        let results =
+            wait(self.admin.create_partitions([&wanted], &options())).expect("Kafka answers");
+        results[0].as_ref().expect("the partitions are added");
+        self.wait_for_partitions(name, partitions);
+    }
+
+    /// Deletes the records of a partition below an offset, as retention does.
+    pub fn delete_records(&self, topic: &str, partition: i32, below: i64) {
+        let list = positions(topic, [(partition, Offset::Offset(below))]);
+        wait(self.admin.delete_records(&list, &options())).expect("the records are deleted");
+    }
+
+    /// Writes past the daemon; the offsets in order.
+    pub fn write(&self, topic: &str, drafts: &[Draft]) -> Vec<i64> {
+        send(&self.producer, topic, drafts)
+    }
+
+    /// Writes values without keys and headers to one partition; the offsets.
+    pub fn write_values(
+        &self,
+        topic: &str,
+        partition: i32,
+        values: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Vec<i64> {
+        let values: Vec<_> = values.into_iter().collect();
+        let drafts: Vec<_> = values
+            .iter()
+            .map(|value| Draft {
+                partition,
+                value: Some(value.as_ref()),
+                ..Draft::default()
+            })
+            .collect();
+        self.write(topic, &drafts)
+    }
+
+    /// Writes in a transaction, which is then committed or aborted.
+    pub fn write_transaction(&self, topic: &str, drafts: &[Draft], commit: bool) -> Vec<i64> {
+        let producer: FutureProducer = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("transactional.id", unique("x"))
+            .create()
+            .expect("a transactional producer");
+        producer
+            .init_transactions(PATIENCE)
+            .expect("transactions begin");
+        producer.begin_transaction().expect("a transaction begins");
+        let offsets = send(&producer, topic, drafts);
+        if commit {
+            producer.commit_transaction(PATIENCE)
+        } else {
+            producer.abort_transaction(PATIENCE)
+        }
+        .expect("it ends");
+        offsets
+    }
+
+    /// All records of a topic, by partition and offset; aborted ones are left out.
+    pub fn records(&self, topic: &str) -> Vec<Record> {
+        let consumer = self.consumer("databus-tests-reader");
+        let partitions = self.partitions(topic);
+        let list = positions(
+            topic,
+            (0..partitions).map(|partition| (partition, Offset::Beginning)),
+        );
+        consumer.assign(&list).expect("assigned");
+        let (mut found, mut ended) = (Vec::new(), 0);
+        while ended < partitions {
+            match consumer
+                .poll(PATIENCE)
+                .unwrap_or_else(|| panic!("reading {topic} took too long"))
+            {
+                Ok(message) => found.push(Record::from_message(&message)),
+                Err(KafkaError::PartitionEOF(_)) => ended += 1,
+                Err(error) => panic!("reading {topic}: {error}"),
+            }
+        }
+        found.sort_by_key(|record| (record.partition, record.offset));
+        found
+    }
+
+    /// The first offset of a partition, and the one behind its last.
+    pub fn bounds(&self, topic: &str, partition: i32) -> (i64, i64) {
+        self.consumer("databus-tests-reader")
+            .fetch_watermarks(topic, partition, PATIENCE)
+            .expect("Kafka answers")
+    }
+
+    /// What the group committed for each partition.
+    pub fn committed(&self, group: &str, topic: &str) -> Vec<Option<Committed>> {
+        let list = positions(
+            topic,
+            (0..self.partitions(topic)).map(|partition| (partition, Offset::Invalid)),
+        );
+        let committed = self
+            .consumer(group)
+            .committed_offsets(list, PATIENCE)
+            .expect("Kafka answers");
+        committed
+            .elements()
+            .iter()
+            .map(|element| match element.offset() {
+                Offset::Offset(offset) => Some(Committed {
+                    offset,
+                    note: element.metadata().into(),
+                }),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The offsets of [`Kafka::committed`]; -1 where there is none.
+    pub fn committed_offsets(&self, group: &str, topic: &str) -> Vec<i64> {
+        self.committed(group, topic)
+            .into_iter()
+            .map(|committed| committed.map_or(-1, |committed| committed.offset))
+            .collect()
+    }
+
+    /// Waits until the group has committed these offsets.
+    #[track_caller]
+    pub fn wait_committed(&self, group: &str, topic: &str, offsets: &[i64]) {
+        let mut last = Vec::new();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while last != offsets {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "committed {last:?}, not {offsets:?}"
+            );
+            last = self.committed_offsets(group, topic);
+        }
+    }
+
+    /// Commits for a group that has no members, as a tool or another program does.
+    pub fn commit(&self, group: &str, topic: &str, positions: &[(i32, i64, &str)]) {
+        let consumer = self.consumer(group);
+        let mut list = TopicPartitionList::new();
+        for &(partition, offset, note) in positions {
+            let mut element = list.add_partition(topic, partition);
+            element
+                .set_offset(Offset::Offset(offset))
+                .expect("an offset");
+            element.set_metadata(note);
+        }
+        consumer.assign(&list).expect("assigned");
+        consumer.commit(&list, CommitMode::Sync).expect("committed");
+    }
+
+    /// How many members the group has.
+    pub fn members(&self, group: &str) -> usize {
+        let groups = self.consumer("databus-tests-reader");
+        let list = groups
+            .fetch_group_list(Some(group), PATIENCE)
+            .expect("Kafka answers");
+        list.groups()
+            .iter()
+            .map(|group| group.members().len())
+            .sum()
+    }
+
+    /// 0 where there is no such topic.
+    pub fn partitions(&self, topic: &str) -> i32 {
+        let metadata = self
+            .producer
+            .client()
+            .fetch_metadata(Some(topic), PATIENCE)
+            .expect("Kafka answers");
+        metadata
+            .topics()
+            .iter()
+            .filter(|found| found.error().is_none())
+            .map(|found| found.partitions().len() as i32)
+            .sum()
+    }
+
+    fn wait_for_partitions(&self, topic: &str, count: i32) {
+        eventually("the partitions have leaders", || {
+            let metadata = self
+                .producer
+                .client()
+                .fetch_metadata(Some(topic), PATIENCE)
+                .expect("Kafka answers");
+            let led = metadata
+                .topics()
+                .first()?
+                .partitions()
+                .iter()
+                .filter(|partition| partition.leader() >= 0)
+                .count();
+            (led as i32 == count).then_some(())
+        });
+    }
+
+    fn consumer(&self, group: &str) -> BaseConsumer {
+        ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", "10")
+            .create()
+            .expect("a consumer")
+    }
+}
+
+impl Record {
+    fn from_message(message: &impl Message) -> Self {
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis().expect("Kafka gives one"),
+            key: message.key().map(Into::into),
+            value: message.payload().map(Into::into),
+            headers: message.headers().map_or_else(Vec::new, |headers| {
+                headers
+                    .iter()
+                    .map(|header| (header.key.into(), header.value.map(Into::into)))
+                    .collect()
+            }),
+        }
+    }
+
+    pub fn key_text(&self) -> &str {
+        std::str::from_utf8(self.key.as_deref().expect("it has a key")).expect("UTF-8")
+    }
+
+    pub fn value_text(&self) -> &str {
+        std::str::from_utf8(self.value.as_deref().expect("it has a value")).expect("UTF-8")
+    }
+}
+
+/// librdkafka's Kafka in memory, which can be told to fail.
+pub struct Mock {
+    pub cluster: MockCluster<'static, DefaultProducerContext>,
+    /// Keeps the port while the broker is away: librdkafka ends the process where it cannot have it back.
+    port: Cell<Option<Socket>>,
+}
+
+impl Mock {
+    /// A cluster of one broker, with a topic.
+    pub fn with_topic(topic: &str, partitions: i32) -> Self {
+        let mock = Self::with_brokers(1);
+        mock.cluster
+            .create_topic(topic, partitions, 1)
+            .expect("a topic");
+        mock
+    }
+
+    pub fn with_brokers(count: i32) -> Self {
+        Self {
+            cluster: MockCluster::new(count).expect("a mock cluster"),
+            port: Cell::default(),
+        }
+    }
+
+    pub fn brokers(&self) -> String {
+        self.cluster.bootstrap_servers()
+    }
+
+    /// The broker of a cluster of one goes away: connections break, and new ones are refused.
+    pub fn down(&self) {
+        let address: SocketAddr = self.brokers().parse().expect("one broker");
+        self.cluster.broker_down(1).expect("there is a broker 1");
+        let port = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        port.set_reuse_address(true).expect("not bound yet");
+        port.bind(&address.into()).expect("its port is free");
+        self.port.set(Some(port));
+    }
+
+    /// It comes back.
+    pub fn up(&self) {
+        drop(self.port.take());
+        self.cluster.broker_up(1).expect("there is a broker 1");
+    }
+
+    /// How long the broker takes for each answer.
+    pub fn slow(&self, time: Duration) {
+        self.cluster
+            .broker_round_trip_time(1, time)
+            .expect("there is a broker 1");
+    }
+}
+
+/// Waits for what needs no runtime of its own.
+fn wait<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+fn send(producer: &FutureProducer, topic: &str, drafts: &[Draft]) -> Vec<i64> {
+    let mut sent = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let mut record: FutureRecord<[u8], [u8]> =
+            FutureRecord::to(topic).partition(draft.partition);
+        (record.key, record.payload, record.timestamp) = (draft.key, draft.value, draft.timestamp);
+        if !draft.headers.is_empty() {
+            let add = |headers: OwnedHeaders, (key, value): &(&str, Option<&[u8]>)| {
+                headers.insert(Header { key, value: *value })
+            };
+            record.headers = Some(draft.headers.iter().fold(OwnedHeaders::new(), add));
+        }
+        sent.push(
+            producer
+                .send_result(record)
+                .map_err(|(error, _)| error)
+                .expect("the queue has room"),
+        );
+    }
+    let mut offsets = Vec::with_capacity(sent.len());
+    for answer in sent {
+        match wait(answer).expect("the producer lives") {
+            Ok(delivery) => offsets.push(delivery.offset),
+            Err((error, _)) => panic!("Kafka does not take it: {error}"),
+        }
+    }
+    offsets
+}
+
+fn positions(topic: &str, offsets: impl IntoIterator<Item = (i32, Offset)>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        list.add_partition_offset(topic, partition, offset)
+            .expect("a position");
+    }
+    list
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .operation_timeout(Some(PATIENCE))
+        .request_timeout(Some(PATIENCE))
+}

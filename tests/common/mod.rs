@@ -1,0 +1,68 @@
+//! What the suites that need servers share. They run through `scripts/test`, which starts the servers and says where they are.
+
+#![allow(dead_code)] // each suite is a program of its own, and uses a part of this
+
+pub mod daemon;
+pub mod kafka;
+pub mod resp;
+pub mod servers;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long something that must come may take: far more than it does, because machines are slow at times.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A name that no other test has, in this run or an earlier one.
+pub fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("the clock is past 1970");
+    format!(
+        "{prefix}-{:x}-{:x}-{}",
+        now.as_micros(),
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// Asks again until there is an answer.
+///
+/// # Panics
+/// When there is none within [`PATIENCE`].
+#[track_caller]
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// An address that the tests' servers are at.
+///
+/// # Panics
+/// Where the variable is not set: a test is never skipped.
+pub fn server(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: run scripts/test, it starts the servers")
+    })
+}
+
+/// A port of 127.0.0.1 that nothing listens on, outside the range that the system hands out by itself.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    (0..5_000)
+        .map(|_| {
+            let step = NEXT.fetch_add(1, Ordering::Relaxed);
+            u16::try_from(20_000 + (std::process::id().wrapping_mul(97) + step) % 9_000)
+                .expect("below 29,000")
+        })
+        .find(|&port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .expect("one of 5,000 ports is free")
+}

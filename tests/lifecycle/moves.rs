@@ -1,0 +1,207 @@
+//! An app that moves to another cluster (SPEC 7).
+
+use std::time::Duration;
+
+use crate::common::daemon::{CLUSTER, Config, Daemon, identity};
+use crate::common::kafka::Kafka;
+use crate::common::resp::{Client, Value, ok, request};
+use crate::common::{eventually, server, unique};
+
+const OTHER: &str = "cluster2";
+
+#[test]
+fn publishers_go_over_and_stay_connected() {
+    let mut here = Two::new();
+    let mut client = here.daemon.publisher(&here.group, &here.topic);
+    client.exchange("SET k before\r\n", "+OK\r\n");
+    here.moves();
+    client.exchange("SET k after\r\n", "+OK\r\n");
+    assert_eq!(values(&here.old, &here.topic), ["before"]);
+    assert_eq!(values(&here.new, &here.topic), ["after"]);
+}
+
+#[test]
+fn what_is_in_flight_is_answered_before_publishers_go_over() {
+    let mut here = Two::new();
+    let count = 30_000;
+    let mut client = here.daemon.publisher(&here.group, &here.topic);
+    let sent: Vec<u8> = (0..count)
+        .flat_map(|number| request(&["SET", "k", &number.to_string()]))
+        .collect();
+    let writer = {
+        let mut stream = client.stream().try_clone().expect("a socket");
+        std::thread::spawn(move || {
+            std::io::Write::write_all(&mut stream, &sent).expect("the daemon reads")
+        })
+    };
+    client.expect("+OK\r\n".repeat(100));
+    here.moves();
+    client.expect("+OK\r\n".repeat(count - 100));
+    writer.join().expect("all was sent");
+    let all = [
+        values(&here.old, &here.topic),
+        values(&here.new, &here.topic),
+    ]
+    .concat();
+    assert_eq!(
+        all,
+        (0..count)
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn subscribers_read_the_old_cluster_to_its_end() {
+    let mut here = Two::new();
+    here.old
+        .write_values(&here.topic, 0, (0..250).map(|number| number.to_string()));
+    let mut client = here.daemon.oldest(&here.group, &here.topic);
+    let mut found = offsets(&mut client).expect("the group is joined");
+    here.moves();
+    let told = eventually("the old cluster is read", || match offsets(&mut client) {
+        Ok(more) => {
+            if let Some(last) = more.last() {
+                assert_eq!(client.call(&format!("SET 0 {last}")), ok());
+            }
+            found.extend(more);
+            None
+        }
+        Err(told) => Some(told),
+    });
+    assert_eq!(
+        told,
+        format!("ERR app moved to cluster '{OTHER}', connect again")
+    );
+    client.expect_close();
+    assert_eq!(found, (0..250).collect::<Vec<_>>());
+    here.old.wait_committed(&here.group, &here.topic, &[250]);
+}
+
+#[test]
+fn a_waiting_subscriber_is_told() {
+    let mut here = Two::new();
+    let mut client = here.daemon.subscriber(&here.group, &here.topic);
+    eventually("the group begins", || {
+        assert_eq!(client.call("MGET WAIT 50"), Value::Array(Vec::new()));
+        (here.old.committed_offsets(&here.group, &here.topic) == [0]).then_some(())
+    });
+    client.send("MGET WAIT 3000\r\n");
+    client.expect_silence(Duration::from_millis(200));
+    here.moves();
+    client.expect_error_and_close("ERR app moved to cluster 'cluster2', connect again");
+}
+
+#[test]
+fn on_the_new_cluster_a_group_begins_at_the_oldest_record() {
+    let mut here = Two::new();
+    here.new.write_values(&here.topic, 0, ["1", "2", "3", "4"]);
+    let mut client = here.daemon.subscriber(&here.group, &here.topic);
+    assert_eq!(client.call("MGET WAIT 0"), Value::Array(Vec::new()));
+    here.moves();
+    eventually("the old one is left", || {
+        offsets(&mut client).is_err().then_some(())
+    });
+    // A mark beyond what was delivered on the new cluster may be one of the old cluster's.
+    let mut client = here.daemon.subscriber(&here.group, &here.topic);
+    let first = eventually("the group is joined", || match client.call("SET 0 2") {
+        Value::Error(text) if text.starts_with("ERR group is being joined") => None,
+        reply => Some(reply),
+    });
+    first.expect_simple("STALE ");
+    let found = eventually("records come", || {
+        Some(client.messages("MGET COUNT 2"))
+            .filter(|found| !found.is_empty())
+            .map(|found| found.len() as i64)
+    });
+    client
+        .call(&format!("SET 0 {found}"))
+        .expect_simple("STALE ");
+    assert_eq!(client.call(&format!("SET 0 {}", found - 1)), ok());
+    here.new.wait_committed(&here.group, &here.topic, &[found]);
+}
+
+#[test]
+fn a_new_connection_goes_to_the_new_cluster() {
+    let mut here = Two::new();
+    here.moves();
+    here.daemon
+        .publisher(&here.group, &here.topic)
+        .exchange("SET k v\r\n", "+OK\r\n");
+    assert_eq!(values(&here.new, &here.topic), ["v"]);
+}
+
+#[test]
+fn a_cluster_that_is_not_configured_is_named_to_who_comes() {
+    let mut here = Two::new();
+    let mut client = here.daemon.publisher(&here.group, &here.topic);
+    client.exchange("SET k v\r\n", "+OK\r\n");
+    here.daemon.config.apps[0].cluster = "nowhere".into();
+    here.daemon.reload();
+    let reply = here
+        .daemon
+        .client()
+        .command(&["AUTH", &identity(&here.group, &here.topic, "pub")]);
+    assert_eq!(
+        reply.expect_error("ERR"),
+        "ERR cluster 'nowhere' is not configured"
+    );
+    let reply = client.call("SET k v");
+    assert!(matches!(reply, Value::Error(_)), "{reply:?}");
+}
+
+/// An app on the first of two clusters that have the same topic.
+struct Two {
+    old: Kafka,
+    new: Kafka,
+    group: String,
+    topic: String,
+    daemon: Daemon,
+}
+
+impl Two {
+    fn new() -> Self {
+        let (old, new) = (Kafka::first(), Kafka::second());
+        let (group, topic) = (unique("g"), unique("t"));
+        old.create_topic(&topic, 1, &[]);
+        new.create_topic(&topic, 1, &[]);
+        let daemon = Config::new()
+            .grant(&group, &topic, "pubsub")
+            .cluster(OTHER, &server("DATABUS_TEST_KAFKA_2"))
+            .start();
+        assert_eq!(daemon.config.apps[0].cluster, CLUSTER);
+        Self {
+            old,
+            new,
+            group,
+            topic,
+            daemon,
+        }
+    }
+
+    fn moves(&mut self) {
+        self.daemon.config.apps[0].cluster = OTHER.into();
+        let outcome = self.daemon.reload();
+        assert!(!outcome.contains("refused"), "{outcome}");
+    }
+}
+
+fn values(kafka: &Kafka, topic: &str) -> Vec<String> {
+    kafka
+        .records(topic)
+        .iter()
+        .map(|record| record.value_text().into())
+        .collect()
+}
+
+/// The offsets that an MGET gives, or its error.
+fn offsets(client: &mut Client) -> Result<Vec<i64>, String> {
+    match client.call("MGET raw WAIT 2000") {
+        Value::Array(found) => Ok(found
+            .into_iter()
+            .map(|message| message.array()[1].integer())
+            .collect()),
+        Value::Error(text) => Err(text),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,175 @@
+//! SIGTERM and SIGINT: what was sent is answered, what was answered is kept (SPEC 9).
+
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
+use crate::common::daemon::Config;
+use crate::common::eventually;
+use crate::common::kafka::Mock;
+use crate::common::resp::{Client, Value, ok, request, timed};
+use crate::setting;
+
+#[test]
+fn both_signals_end_it_well() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut here = setting(|config| config);
+        let mut client = here.publisher();
+        client.exchange("SET k v\r\n", "+OK\r\n");
+        here.daemon.signal(signal);
+        let (status, time) = timed(|| here.daemon.wait());
+        assert!(status.success(), "{status}");
+        assert!(time < Duration::from_secs(5), "{time:?}");
+        client.expect_close();
+    }
+}
+
+#[test]
+fn every_answer_under_load_is_kept_and_every_record_was_answered() {
+    let mut here = setting(|config| config);
+    let publishers: Vec<_> = (0..8)
+        .map(|number| {
+            let mut client = here.publisher();
+            client.exchange(
+                request(&["SET", &format!("{number}:begin"), "v"]),
+                "+OK\r\n",
+            );
+            let mut stream = client.stream().try_clone().expect("a socket");
+            thread::spawn(move || {
+                for round in 0..4_000 {
+                    let part: Vec<u8> = (0..50)
+                        .flat_map(|at| request(&["SET", &format!("{number}:{round}:{at}"), "v"]))
+                        .collect();
+                    if stream.write_all(&part).is_err() {
+                        break;
+                    }
+                }
+            });
+            thread::spawn(move || answered(&mut client) + 1)
+        })
+        .collect();
+    eventually("the load runs", || {
+        let partitions = 0..here.kafka.partitions(&here.topic);
+        let ends = partitions.map(|partition| here.kafka.bounds(&here.topic, partition).1);
+        (ends.sum::<i64>() > 2_000).then_some(())
+    });
+    let (status, time) = timed(|| here.daemon.terminate());
+    assert!(status.success(), "{status}");
+    assert!(time < Duration::from_secs(10), "{time:?}");
+    let answered: usize = publishers
+        .into_iter()
+        .map(|publisher| publisher.join().expect("it read"))
+        .sum();
+    let records = here.kafka.records(&here.topic);
+    let distinct: std::collections::BTreeSet<_> =
+        records.iter().map(|record| record.key.clone()).collect();
+    assert_eq!(distinct.len(), records.len(), "none twice");
+    assert_eq!(answered, records.len());
+}
+
+#[test]
+fn a_pipeline_in_hand_is_answered() {
+    let mut here = setting(|config| config);
+    let mut client = here.publisher();
+    client.exchange("SET k v\r\n", "+OK\r\n");
+    client.send(request(&["SET", "k", "v"]).repeat(500));
+    here.daemon.signal(libc::SIGTERM);
+    let count = answered(&mut client);
+    assert!(here.daemon.wait().success());
+    assert_eq!(here.kafka.records(&here.topic).len(), count + 1);
+}
+
+#[test]
+fn marks_are_committed_and_the_group_is_left() {
+    let mut here = setting(|config| config.limit("commit_interval", "\"60s\""));
+    here.kafka.write_values(&here.topic, 0, ["1", "2", "3"]);
+    let mut client = here.oldest();
+    eventually("all are read", || client.messages("MGET").pop());
+    assert_eq!(client.call("SET 0 1"), ok());
+    assert!(here.daemon.terminate().success());
+    assert_eq!(here.kafka.committed_offsets(&here.group, &here.topic), [2]);
+    assert_eq!(here.kafka.members(&here.group), 0);
+}
+
+#[test]
+fn a_waiting_mget_is_answered() {
+    let mut here = setting(|config| config);
+    let mut client = here.subscriber();
+    client.exchange("MGET WAIT 0\r\n", "*0\r\n");
+    client.send("MGET WAIT 30000\r\n");
+    client.expect_silence(Duration::from_millis(300));
+    let (status, time) = timed(|| here.daemon.terminate());
+    assert!(status.success(), "{status}");
+    assert!(time < Duration::from_secs(5), "{time:?}");
+    let reply = client.read();
+    assert!(
+        matches!(&reply, Value::Array(found) if found.is_empty())
+            || matches!(reply, Value::Error(_)),
+        "{reply:?}"
+    );
+    client.expect_close();
+}
+
+#[test]
+fn what_kafka_does_not_confirm_is_told_before_the_deadline() {
+    let (mock, mut daemon) = mocked("4s");
+    let mut client = daemon.publisher("g", "t");
+    client.exchange("SET k v\r\n", "+OK\r\n");
+    mock.slow(Duration::from_secs(30));
+    client.send(request(&["SET", "k", "v"]).repeat(10));
+    client.expect_silence(Duration::from_millis(300));
+    let (_, time) = timed(|| daemon.terminate());
+    assert!(
+        time > Duration::from_secs(1) && time < Duration::from_secs(7),
+        "{time:?}"
+    );
+    for _ in 0..10 {
+        client.read().expect_error("ERR may have been written: ");
+    }
+    client.expect_close();
+}
+
+#[test]
+fn what_kafka_confirms_in_time_is_answered() {
+    let (mock, mut daemon) = mocked("20s");
+    let mut client = daemon.publisher("g", "t");
+    client.exchange("SET k v\r\n", "+OK\r\n");
+    mock.slow(Duration::from_secs(2));
+    client.send(request(&["SET", "k", "v"]).repeat(10));
+    client.expect_silence(Duration::from_millis(300));
+    daemon.signal(libc::SIGTERM);
+    client.expect("+OK\r\n".repeat(10));
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn a_client_that_does_not_read_does_not_hold_it_up() {
+    let mut here = setting(|config| config.limit("drain_timeout", "\"3s\""));
+    let mut client = here.publisher();
+    client
+        .stream()
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .expect("not zero");
+    let echo = request(&["ECHO", &"x".repeat(100_000)]);
+    while client.try_send(&echo).is_ok() {}
+    let (_, time) = timed(|| here.daemon.terminate());
+    assert!(time < Duration::from_secs(8), "{time:?}");
+}
+
+/// How many +OK come before the close. Nothing else comes.
+fn answered(client: &mut Client) -> usize {
+    let mut count = 0;
+    while let Ok(reply) = client.try_read() {
+        assert_eq!(reply, ok());
+        count += 1;
+    }
+    count
+}
+
+fn mocked(drain: &str) -> (Mock, crate::Daemon) {
+    let mock = Mock::with_topic("t", 1);
+    let config = Config::on(&mock.brokers())
+        .grant("g", "t", "pub")
+        .limit("drain_timeout", &format!("{drain:?}"));
+    (mock, config.start())
+}

@@ -1,0 +1,187 @@
+//! Several groups, several daemons.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::common::resp::timed;
+use crate::common::{eventually, free_port, unique};
+use crate::setting::*;
+
+#[test]
+fn groups_do_not_see_each_other() {
+    let here = setting(1);
+    let other = unique("g");
+    let mut config = here.daemon.config.clone().grant(&other, &here.topic, "sub");
+    config.listen.set_port(free_port());
+    let daemon = config.start();
+    here.kafka.write_values(&here.topic, 0, ["1", "2"]);
+    let mut first = daemon.oldest(&here.group, &here.topic);
+    let mut second = daemon.oldest(&other, &here.topic);
+    assert_eq!(read_values(&mut first, 2), ["1", "2"]);
+    assert_eq!(read_values(&mut second, 2), ["1", "2"]);
+    mark(&mut first, 0, 1);
+    here.wait_committed(&[2]);
+    assert_eq!(here.kafka.committed_offsets(&other, &here.topic), [0]);
+}
+
+#[test]
+fn one_group_may_read_two_topics() {
+    let here = setting(1);
+    let second = here.kafka.topic(1);
+    let mut config = here
+        .daemon
+        .config
+        .clone()
+        .grant(&here.group, &second, "pubsub");
+    config.listen.set_port(free_port());
+    let daemon = config.start();
+    here.kafka.write_values(&here.topic, 0, ["1"]);
+    here.kafka.write_values(&second, 0, ["2"]);
+    let mut clients = [
+        daemon.oldest(&here.group, &here.topic),
+        daemon.oldest(&here.group, &second),
+    ];
+    assert_eq!(read_values(&mut clients[0], 1), ["1"]);
+    assert_eq!(read_values(&mut clients[1], 1), ["2"]);
+    for client in &mut clients {
+        mark(client, 0, 0);
+    }
+    here.wait_committed(&[1]);
+    here.kafka.wait_committed(&here.group, &second, &[1]);
+}
+
+#[test]
+fn two_daemons_share_the_partitions() {
+    let here = setting(4);
+    let second = here.second_daemon();
+    let mut clients = [
+        here.subscriber(),
+        second.subscriber(&here.group, &here.topic),
+    ];
+    let held = here.spread(&mut clients);
+    assert!(
+        held.iter().all(|partitions| partitions.len() == 2),
+        "{held:?}"
+    );
+    // A mark of a partition that the other daemon holds is no error, and no OK.
+    for (client, other) in [(0, 1), (1, 0)] {
+        let partition = *held[other].first().expect("two");
+        let reply = clients[client].call(&format!("SET {partition} 0"));
+        assert_eq!(
+            reply.expect_simple("STALE"),
+            format!("STALE partition {partition} is not assigned here")
+        );
+    }
+}
+
+#[test]
+fn two_daemons_may_begin_a_group_together() {
+    let here = setting(4);
+    let second = here.second_daemon();
+    for partition in 0..4 {
+        here.kafka.write_values(&here.topic, partition, ["\"old\""]);
+    }
+    let mut clients = [
+        here.subscriber(),
+        second.subscriber(&here.group, &here.topic),
+    ];
+    for client in &mut clients {
+        client.send("MGET WAIT 0\r\n");
+    }
+    for client in &mut clients {
+        client.expect("*0\r\n");
+    }
+    let expected: BTreeSet<_> = (0..20).map(|number| number.to_string()).collect();
+    for number in 0..20 {
+        here.kafka
+            .write_values(&here.topic, number % 4, [number.to_string()]);
+    }
+    let mut found = BTreeSet::new();
+    eventually("all that came after the first MGET", || {
+        for client in &mut clients {
+            found.extend(
+                read_and_mark(client)
+                    .iter()
+                    .map(|message| message.value.to_string()),
+            );
+        }
+        (found.len() >= 20).then_some(())
+    });
+    assert_eq!(found, expected, "nothing old, nothing lost");
+    assert!(
+        here.committed()
+            .iter()
+            .flatten()
+            .all(|committed| committed.note == "databus 1 4")
+    );
+}
+
+#[test]
+fn a_daemon_that_stops_hands_over_at_once() {
+    let mut here = setting(2);
+    let second = here.second_daemon();
+    let mut clients = [
+        here.subscriber(),
+        second.subscriber(&here.group, &here.topic),
+    ];
+    here.spread(&mut clients);
+    assert!(here.daemon.terminate().success());
+    for partition in [0, 1] {
+        here.kafka
+            .write_values(&here.topic, partition, ["\"after\""]);
+    }
+    let (_, time) = timed(|| read_until_partitions(&mut clients[1], &[0, 1]));
+    assert!(
+        time < Duration::from_secs(8),
+        "{time:?}: before the session timeout of 10 s"
+    );
+}
+
+#[test]
+fn a_daemon_that_dies_is_replaced_after_the_session_timeout() {
+    let mut here = setting_with(2, |config| config.kafka("session.timeout.ms", "6000"));
+    let second = here.second_daemon();
+    let mut clients = [
+        here.subscriber(),
+        second.subscriber(&here.group, &here.topic),
+    ];
+    here.spread(&mut clients);
+    here.daemon.kill();
+    for partition in [0, 1] {
+        here.kafka
+            .write_values(&here.topic, partition, ["\"after\""]);
+    }
+    let (_, time) = timed(|| read_until_partitions(&mut clients[1], &[0, 1]));
+    assert!(time < Duration::from_secs(15), "{time:?}");
+}
+
+#[test]
+fn a_group_that_nobody_reads_is_left() {
+    let here = setting(1);
+    let mut client = here.subscriber();
+    here.begin(&mut client);
+    assert_eq!(here.kafka.members(&here.group), 1);
+    drop(client);
+    eventually("the daemon leaves the group", || {
+        (here.kafka.members(&here.group) == 0).then_some(())
+    });
+}
+
+#[test]
+fn a_client_that_reconnects_costs_no_rebalance() {
+    let here = setting(1);
+    here.kafka
+        .write_values(&here.topic, 0, (0..10).map(|number| number.to_string()));
+    let mut client = here.oldest();
+    read(&mut client, 1);
+    for offset in 0..10 {
+        mark(&mut client, 0, offset);
+        drop(client);
+        client = here.subscriber();
+        if offset < 9 {
+            let (offsets, time) = timed(|| client_offsets(&mut client, "MGET WAIT 10000", 1));
+            assert_eq!(offsets[0], offset + 1);
+            assert!(time < Duration::from_millis(1000), "{time:?}");
+        }
+    }
+}
