@@ -179,7 +179,10 @@ fn marks_are_committed_at_once_when_a_connection_ends() {
         read(&mut client, 2);
         mark(&mut client, 0, 0);
         let kept = match ending {
-            "close" => None,
+            "close" => {
+                drop(client);
+                None
+            }
             "reset" => {
                 client.reset();
                 None
@@ -198,7 +201,7 @@ fn marks_are_committed_at_once_when_a_connection_ends() {
             }
         };
         let ((), time) = timed(|| here.wait_committed(&[1]));
-        assert!(time < Duration::from_secs(5), "{ending}: {time:?}");
+        assert!(time < Duration::from_secs(20), "{ending}: {time:?}");
         drop(kept);
     }
 }

@@ -60,11 +60,20 @@ impl Setting {
         config.start()
     }
 
-    /// Begins a new group, until its positions are committed.
+    /// Begins a new group, until its positions are committed and its partitions assigned.
     pub fn begin(&self, client: &mut Client) {
         eventually("the group begins", || {
             assert_eq!(client.call("MGET WAIT 50"), Value::Array(Vec::new()));
             self.committed().iter().all(Option::is_some).then_some(())
+        });
+        eventually("the group is joined", || {
+            match client.call(&format!("SET {} 0", i32::MAX)) {
+                Value::Error(text) if text.starts_with("ERR group is being joined") => None,
+                reply => {
+                    reply.expect_simple("STALE ");
+                    Some(())
+                }
+            }
         });
     }
 
