@@ -66,9 +66,8 @@ fn two_daemons_share_the_partitions() {
     // A mark of a partition that the other daemon holds is no error, and no OK.
     for (client, other) in [(0, 1), (1, 0)] {
         let partition = *held[other].first().expect("two");
-        let reply = clients[client].call(&format!("SET {partition} 0"));
         assert_eq!(
-            reply.expect_simple("STALE"),
+            stale_mark(&mut clients[client], partition, 0),
             format!("STALE partition {partition} is not assigned here")
         );
     }

@@ -58,9 +58,7 @@ fn a_mark_beyond_the_end_is_stale() {
     let mut client = here.oldest();
     read(&mut client, 3);
     for offset in [3, 4, 1_000_000, i64::MAX] {
-        client
-            .call(&format!("SET 0 {offset}"))
-            .expect_simple("STALE ");
+        stale_mark(&mut client, 0, offset);
     }
     mark(&mut client, 0, 2);
     here.wait_committed(&[3]);
@@ -74,9 +72,7 @@ fn a_mark_of_a_partition_that_is_not_there_is_stale() {
     let mut client = here.oldest();
     here.begin(&mut client);
     for partition in [2, 7, i32::MAX] {
-        client
-            .call(&format!("SET {partition} 0"))
-            .expect_simple("STALE ");
+        stale_mark(&mut client, partition, 0);
     }
 }
 

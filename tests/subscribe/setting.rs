@@ -60,21 +60,14 @@ impl Setting {
         config.start()
     }
 
-    /// Begins a new group, until its positions are committed and its partitions assigned.
+    /// Begins a new group, until its positions are committed and it is joined.
     pub fn begin(&self, client: &mut Client) {
         eventually("the group begins", || {
             assert_eq!(client.call("MGET WAIT 50"), Value::Array(Vec::new()));
             self.committed().iter().all(Option::is_some).then_some(())
         });
-        eventually("the group is joined", || {
-            match client.call(&format!("SET {} 0", i32::MAX)) {
-                Value::Error(text) if text.starts_with("ERR group is being joined") => None,
-                reply => {
-                    reply.expect_simple("STALE ");
-                    Some(())
-                }
-            }
-        });
+        // What a mark is answered is known once the assignments are.
+        stale_mark(client, 0, i64::MAX);
     }
 
     /// Each daemon's connection gets records and marks them, until both daemons hold partitions and nothing moves any more.
@@ -276,12 +269,29 @@ pub fn nothing(client: &mut Client) {
 /// Marks, and waits while the group is being joined.
 #[track_caller]
 pub fn mark(client: &mut Client, partition: i32, offset: i64) {
+    assert_eq!(
+        marked(client, partition, offset),
+        ok(),
+        "SET {partition} {offset}"
+    );
+}
+
+/// A mark that is not taken.
+#[track_caller]
+pub fn stale_mark(client: &mut Client, partition: i32, offset: i64) -> String {
+    marked(client, partition, offset)
+        .expect_simple("STALE ")
+        .into()
+}
+
+/// What a mark is answered, once the group is joined.
+#[track_caller]
+fn marked(client: &mut Client, partition: i32, offset: i64) -> Value {
     let words = format!("SET {partition} {offset}");
-    let reply = eventually("the group is joined", || match client.call(&words) {
+    eventually("the group is joined", || match client.call(&words) {
         Value::Error(text) if text.starts_with("ERR group is being joined") => None,
         reply => Some(reply),
-    });
-    assert_eq!(reply, ok(), "{words}");
+    })
 }
 
 /// Commits with the note of ours.
