@@ -60,7 +60,7 @@ pub enum Command {
         #[command(flatten)]
         config: ConfigFile,
 
-        /// Ask the store for its apps and grants, and each cluster for its brokers
+        /// Ask the store for its apps and grants, and each cluster for its brokers; try the addresses to listen on
         #[arg(long)]
         connect: bool,
     },

@@ -1,6 +1,7 @@
 //! The program as it is called: what it prints, and how it ends. Needs no server.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -140,6 +141,51 @@ fn a_good_configuration_is_summed_up() {
              ok\n"
         )
     );
+}
+
+#[test]
+fn addresses_that_cannot_be_listened_on_are_told() {
+    let overlapping = check("[listen]\nresp = [\"127.0.0.1:6205\", \"0.0.0.0:6205\"]\n");
+    assert_eq!(overlapping.code, Some(78));
+    let why = "databus.toml:2: listen.resp: 0.0.0.0:6205 and 127.0.0.1:6205 are one port: keep the one that is meant\n";
+    assert!(overlapping.err.ends_with(why), "{}", overlapping.err);
+
+    let (directory, path) = written("");
+    let missing = directory.path().join("no/socket");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("bound");
+    let text = format!(
+        "[listen]\nresp = [\"192.0.2.1:6205\", \"unix:{}\", \"{taken}\"]\n",
+        missing.display()
+    );
+    write_private(Path::new(&path), &text);
+    let place = [
+        "cannot listen on 192.0.2.1:6205: 192.0.2.1 is no address of this machine".to_owned(),
+        format!(
+            "/no/socket: there is no directory {}/no: make it",
+            directory.path().display()
+        ),
+    ];
+    let ended = databus(&["check", "--config", &path]);
+    assert_eq!(
+        (ended.code, ended.out.matches("warning: ").count()),
+        (Some(0), 2)
+    );
+    assert!(
+        place.iter().all(|line| ended.out.contains(line)),
+        "{}",
+        ended.out
+    );
+
+    let ended = databus(&["check", "--connect", "--config", &path]);
+    assert_eq!(
+        (ended.code, ended.out.matches("problem: ").count()),
+        (Some(78), 3),
+        "{}",
+        ended.out
+    );
+    let in_use = format!("cannot listen on {taken}: it is in use, maybe by another databus");
+    assert!(ended.out.contains(&in_use), "{}", ended.out);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `databus check`: what the daemon would make of its configuration.
 
 mod brokers;
+mod listen;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -10,8 +11,9 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::auth::{Grants, Loaded, Source};
-use crate::config::{self, Cluster, Config, ConfigError};
+use crate::config::{self, Cluster, Config, ConfigError, Listen};
 use brokers::Topics;
+use listen::Tried;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -25,7 +27,7 @@ pub enum CheckError {
 }
 
 /// Loads `file` as the daemon does and writes what it means to `out`. A file store is read, too; a database and the
-/// clusters are asked with `connect`.
+/// clusters are asked with `connect`, and the addresses are tried.
 pub fn run(file: &Path, connect: bool, out: &mut impl Write) -> Result<(), CheckError> {
     let config = config::load(file)?;
     let mut report = Report { out, problems: 0 };
@@ -33,10 +35,7 @@ pub fn run(file: &Path, connect: bool, out: &mut impl Write) -> Result<(), Check
         "configuration",
         list(config.files.iter().map(|path| path.display())),
     )?;
-    match config.listen.resp.is_empty() {
-        true => report.line("listen", "only on what systemd passes")?,
-        false => report.line("listen", list(&config.listen.resp))?,
-    }
+    report.listen(&config.listen, connect)?;
     let grants = report.store(&config, connect)?;
     report.clusters(&config, connect, grants.as_deref())?;
     for warning in &config.warnings {
@@ -54,6 +53,25 @@ struct Report<'a, W> {
 }
 
 impl<W: Write> Report<'_, W> {
+    /// Without `connect` it may well be another machine that the configuration is for: no more than a warning.
+    fn listen(&mut self, listen: &Listen, connect: bool) -> io::Result<()> {
+        if listen.resp.is_empty() {
+            return self.line("listen", "only on what systemd passes");
+        }
+        self.line("listen", list(&listen.resp))?;
+        for address in &listen.resp {
+            match listen::try_out(address, connect) {
+                Tried::Good => {}
+                Tried::Served => {
+                    self.line("", format_args!("{address} is served by a databus now"))?
+                }
+                Tried::Bad(error) if connect => self.problem(error)?,
+                Tried::Later(error) | Tried::Bad(error) => self.warning(error)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the grants, if they were asked for and there are any.
     fn store(&mut self, config: &Config, connect: bool) -> io::Result<Option<Arc<Grants>>> {
         let source = &config.store.source;

@@ -37,14 +37,17 @@ impl Listen {
         let mut resp: Vec<ListenAddr> = Vec::new();
         for text in raw.get_ref() {
             match ListenAddr::from_str(text.get_ref()) {
-                Ok(addr) if resp.contains(&addr) => {
-                    judge.problem(
-                        "listen.resp",
-                        text.span().start,
-                        format_args!("{addr} is listed twice"),
-                    );
+                Ok(addr) => {
+                    if let Some(other) = resp.iter().find(|other| other.overlaps(&addr)) {
+                        let what = if *other == addr {
+                            format!("{addr} is listed twice")
+                        } else {
+                            format!("{addr} and {other} are one port: keep the one that is meant")
+                        };
+                        judge.problem("listen.resp", text.span().start, what);
+                    }
+                    resp.push(addr);
                 }
-                Ok(addr) => resp.push(addr),
                 Err(error) => judge.problem("listen.resp", text.span().start, error),
             }
         }
@@ -66,6 +69,20 @@ impl Default for Listen {
 pub enum ListenAddr {
     Tcp(SocketAddr),
     Unix(PathBuf),
+}
+
+impl ListenAddr {
+    /// Whether only one of both can be listened on: 0.0.0.0 is all of IPv4, [::] all of IPv6 and nothing else.
+    fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(one), Self::Tcp(two)) => {
+                let (a, b) = (one.ip(), two.ip());
+                let same = a == b || a.is_unspecified() || b.is_unspecified();
+                same && a.is_ipv4() == b.is_ipv4() && one.port() == two.port() && one.port() != 0
+            }
+            (one, two) => one == two,
+        }
+    }
 }
 
 impl FromStr for ListenAddr {
@@ -137,6 +154,33 @@ mod tests {
                 text.parse::<ListenAddr>().expect("an address").to_string(),
                 text
             );
+        }
+    }
+
+    #[test]
+    fn addresses_overlap_within_their_family() {
+        let overlap = |one: &str, two: &str| {
+            let [one, two] = [one, two].map(|text| text.parse::<ListenAddr>().expect("an address"));
+            assert_eq!(one.overlaps(&two), two.overlaps(&one));
+            one.overlaps(&two)
+        };
+        for (one, two) in [
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:1", "[::1]:1"),
+            ("unix:/a/b", "unix:/a//b"),
+        ] {
+            assert!(overlap(one, two), "{one} {two}");
+        }
+        for (one, two) in [
+            ("127.0.0.1:1", "127.0.0.1:2"),
+            ("127.0.0.1:1", "127.0.0.2:1"),
+            ("0.0.0.0:1", "[::]:1"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("unix:/a", "unix:/b"),
+            ("unix:/a", "0.0.0.0:1"),
+        ] {
+            assert!(!overlap(one, two), "{one} {two}");
         }
     }
 

@@ -1,14 +1,12 @@
 //! A socket that clients connect to: bound here, or inherited from systemd.
 
-use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 
-use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, UnixListener};
 
+use super::bind::{self, BindError};
 use super::stream::{Peer, Stream};
 use crate::config::ListenAddr;
 use crate::systemd;
@@ -19,32 +17,15 @@ pub enum Listener {
     Unix(UnixListener, Option<PathBuf>),
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {error}")]
-pub struct BindError {
-    address: String,
-    error: io::Error,
-}
-
-impl BindError {
-    /// Whether the daemon lacks a permission (exit code 77) rather than having a wrong configuration.
-    pub fn is_permission(&self) -> bool {
-        self.error.kind() == ErrorKind::PermissionDenied
-    }
-}
-
 impl Listener {
     pub fn bind(address: &ListenAddr) -> Result<Self, BindError> {
         let bound = match address {
-            ListenAddr::Tcp(address) => bind_tcp(*address).map(Listener::Tcp),
+            ListenAddr::Tcp(address) => bind::tcp(*address).map(Listener::Tcp),
             ListenAddr::Unix(path) => {
-                bind_unix(path).map(|listener| Listener::Unix(listener, Some(path.clone())))
+                bind::unix(path).map(|listener| Listener::Unix(listener, Some(path.clone())))
             }
         };
-        bound.map_err(|error| BindError {
-            address: address.to_string(),
-            error,
-        })
+        bound.map_err(|error| BindError::new(address, error))
     }
 
     /// Takes a socket that systemd listens on for us.
@@ -55,10 +36,7 @@ impl Listener {
                 UnixListener::from_std(listener).map(|l| Listener::Unix(l, None))
             }
         };
-        taken.map_err(|error| BindError {
-            address: inherited.name,
-            error,
-        })
+        taken.map_err(|error| BindError::inherited(inherited.name, error))
     }
 
     pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
@@ -101,33 +79,6 @@ impl Drop for Listener {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    if address.is_ipv6() {
-        // Each address is for its own family, so that 0.0.0.0 and [::] can both be listed.
-        SockRef::from(&socket).set_only_v6(true)?;
-    }
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    let left_over = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if left_over && std::os::unix::net::UnixStream::connect(path).is_err() {
-        fs::remove_file(path)?;
-    }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o660))?;
-    Ok(listener)
-}
-
-/// Clients that may wait to be accepted: a thousand may reconnect at once.
-const BACKLOG: u32 = 4096;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,9 +91,17 @@ mod tests {
     async fn a_port_in_use_is_told() {
         let first = bind("127.0.0.1:0").expect("any port is free");
         let error = bind(&first.name()).err().expect("it is in use").to_string();
-        assert!(
-            error.starts_with(&format!("cannot listen on {}: ", first.name())),
-            "{error}"
+        let (_, port) = first
+            .name()
+            .rsplit_once(':')
+            .map(|(host, port)| (host.to_owned(), port.to_owned()))
+            .expect("with a port");
+        assert_eq!(
+            error,
+            format!(
+                "cannot listen on {}: it is in use, maybe by another databus: `ss -ltnp 'sport = :{port}'` says by whom",
+                first.name()
+            )
         );
     }
 
@@ -155,7 +114,8 @@ mod tests {
         let address = format!("unix:{}", path.display());
         let listener = bind(&address).expect("replaced");
         assert_eq!(listener.name(), address);
-        assert!(bind(&address).is_err(), "in use");
+        let error = bind(&address).err().expect("in use").to_string();
+        assert!(error.contains(": it is in use, "), "{error}");
         drop(listener);
         assert!(!path.exists());
     }

@@ -1,5 +1,6 @@
 //! Listeners and the accept loop: one task a connection, so many at a time.
 
+mod bind;
 mod listener;
 mod stream;
 
@@ -13,7 +14,8 @@ use tracing::{debug, error, info};
 
 use crate::session::{Connection, Shared};
 
-pub use listener::{BindError, Listener};
+pub use bind::{BindError, probe, probe_place};
+pub use listener::Listener;
 pub use stream::{Peer, Stream};
 
 /// Accepts on every listener until `stop`, then waits until all connections have ended.

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use crate::common::daemon::{Config, databus};
 use crate::common::free_port;
+use crate::setting;
 
 #[test]
 fn serve_refuses_a_wrong_configuration() {
@@ -42,11 +43,24 @@ fn an_address_in_use_is_named() {
     config.listen = taken.local_addr().expect("bound");
     let address = config.listen.to_string();
     let (code, text) = run(&["serve"], config);
-    assert!(
-        code.is_some_and(|code| [70, 77, 78].contains(&code)),
-        "{code:?}: {text}"
-    );
-    assert!(text.contains(&address), "{text}");
+    assert_eq!(code, Some(78), "{text}");
+    let why = format!("cannot listen on {address}: it is in use, maybe by another databus");
+    assert!(text.contains(&why), "{text}");
+}
+
+#[test]
+fn a_running_daemon_s_own_address_is_no_problem() {
+    let here = setting(|config| config);
+    let file = here.daemon.folder().join("databus.toml");
+    let (code, text) = databus(&[
+        "check",
+        "--connect",
+        "--config",
+        file.to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(code, Some(0), "{text}");
+    let served = format!("{} is served by a databus now", here.daemon.address());
+    assert!(text.contains(&served), "{text}");
 }
 
 #[test]
