@@ -49,7 +49,8 @@ impl Kafka {
     pub fn topic(&self, name: &str) -> Topic {
         let admin: AdminClient<DefaultClientContext> =
             self.config().create().expect("an admin client");
-        let new = NewTopic::new(name, 3, TopicReplication::Fixed(1));
+        // Prefilled records are of the past: they stay all the same.
+        let new = NewTopic::new(name, 3, TopicReplication::Fixed(1)).set("retention.ms", "-1");
         let made = wait(admin.create_topics([&new], &AdminOptions::new())).expect("Kafka answers");
         made[0].as_ref().expect("the topic is made");
         // Until every broker's metadata has it.

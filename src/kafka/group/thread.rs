@@ -8,17 +8,16 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::context::{Context, Event};
+use super::context::Context;
 use super::lookup::{self, LookupError, Place, Places};
 use super::state::{self, Action, Limits, Marked, Member, State};
 use super::{Command, Delivered, GroupKey, MarkReply, PartitionInfo, Refusal, Settings};
 use crate::kafka::cluster::short_reason;
-use crate::kafka::native;
+use crate::kafka::native::{self, Fetch, Fetched};
 use crate::message::Record;
 
 impl state::Record for Record {
@@ -53,6 +52,7 @@ pub(super) enum Found {
 pub(super) struct Thread {
     key: GroupKey,
     settings: Settings,
+    fetch: Fetch<Context>,
     consumer: Arc<BaseConsumer<Context>>,
     sender: Sender<Command>,
     state: State<Record>,
@@ -106,6 +106,7 @@ impl Thread {
         Self {
             key,
             settings,
+            fetch: Fetch::new(&consumer),
             consumer,
             sender,
             state: State::new(limits),
@@ -227,69 +228,56 @@ impl Thread {
 
     /// Takes what librdkafka has, up to a bound.
     fn poll(&mut self) -> Polled {
-        let consumer = Arc::clone(&self.consumer);
         let now = self.now();
         for _ in 0..RECORDS_A_TURN {
             if self.state.is_full() {
                 return Polled::Full;
             }
-            let polled = consumer.poll(Duration::ZERO);
-            let events = consumer.context().take();
-            let quiet = events.is_empty();
-            for event in events {
-                self.happened(event);
-            }
-            match polled {
-                Some(Ok(message)) => {
-                    let partition = message.partition();
-                    let offset = message.offset();
-                    let expected = self.state.expected(partition);
-                    let log_start = expected
-                        .is_some_and(|expected| expected < offset)
-                        .then(|| {
-                            native::cached_watermarks(consumer.client(), &self.key.topic, partition)
-                        })
-                        .flatten()
-                        .map(|(low, _)| low);
-                    let record = native::record(&message);
-                    let wanted = record.matches_colour(self.key.colour.as_bytes());
-                    let record = wanted.then_some(record);
-                    self.state
-                        .fetched(partition, offset, record, log_start, now);
+            match self.fetch.poll() {
+                Fetched::Nothing => return Polled::All,
+                Fetched::Record(record) => self.fetched(record, now),
+                Fetched::Assigned(partitions) => {
+                    debug!(group = %self.key.id(), topic = %self.key.topic, ?partitions, "assigned");
+                    self.state.set_joined(false, 0);
+                    self.assigning.get_or_insert_default().extend(partitions);
+                    self.ask_assigned();
                 }
-                Some(Err(error)) => {
-                    debug!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, %error, "consumer error")
+                Fetched::Revoked(partitions) => self.revoke(&partitions),
+                Fetched::Committed(ended) => self.committed(&ended),
+                Fetched::Other => {
+                    for (code, reason) in self.consumer.context().take() {
+                        self.troubled(code, reason);
+                    }
                 }
-                // An event was served: behind it there may be more.
-                None if !quiet || native::queued_events(consumer.client()) > 0 => {}
-                None => return Polled::All,
             }
         }
         Polled::Some
     }
 
-    fn happened(&mut self, event: Event) {
-        match event {
-            Event::Assign(partitions) => {
-                debug!(group = %self.key.id(), topic = %self.key.topic, ?partitions, "assigned");
-                self.state.set_joined(false, 0);
-                self.assigning.get_or_insert_default().extend(partitions);
-                self.ask_assigned();
+    fn fetched(&mut self, record: Record, now: u64) {
+        let (partition, offset) = (record.partition(), record.offset());
+        let expected = self.state.expected(partition);
+        let log_start = expected
+            .is_some_and(|expected| expected < offset)
+            .then(|| native::cached_watermarks(self.consumer.client(), &self.key.topic, partition))
+            .flatten()
+            .map(|(low, _)| low);
+        let wanted = record.matches_colour(self.key.colour.as_bytes());
+        let record = wanted.then_some(record);
+        self.state
+            .fetched(partition, offset, record, log_start, now);
+    }
+
+    fn committed(&mut self, ended: &[(i32, i64, bool)]) {
+        for &(partition, offset, ok) in ended {
+            if !ok {
+                debug!(group = %self.key.id(), topic = %self.key.topic, partition, offset, "commit failed, will be tried again");
             }
-            Event::Revoke(partitions) => self.revoke(&partitions),
-            Event::Committed(ended) => {
-                for (partition, offset, ok) in ended {
-                    if !ok {
-                        debug!(group = %self.key.id(), topic = %self.key.topic, partition, offset, "commit failed, will be tried again");
-                    }
-                    if ok {
-                        // The cluster is well again, whatever was said of it before.
-                        self.trouble = None;
-                    }
-                    self.state.committed(partition, offset, ok);
-                }
+            if ok {
+                // The cluster is well again, whatever was said of it before.
+                self.trouble = None;
             }
-            Event::Trouble(code, reason) => self.troubled(code, reason),
+            self.state.committed(partition, offset, ok);
         }
     }
 
@@ -683,7 +671,6 @@ impl Thread {
                 warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, %error, "the last marks could not be committed");
             }
         }
-        self.consumer.context().close();
         self.consumer.unsubscribe();
     }
 

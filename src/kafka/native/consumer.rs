@@ -1,4 +1,4 @@
-//! For consumers: committing with a bound on the wait, committed metadata as bytes, known partition ends, how much is queued.
+//! For consumers: committing with a bound on the wait, committed metadata as bytes, known partition ends.
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -107,24 +107,12 @@ pub fn cached_watermarks<C: ClientContext>(
         .then_some((low, high))
 }
 
-/// How many events wait in a consumer's queue. rdkafka's `poll` gives `None` also after an event that it handled by itself, such as a
-/// rebalance or a commit's result: the queue is empty only where this is 0.
-pub fn queued_events<C: ClientContext>(client: &Client<C>) -> usize {
-    // SAFETY: the client is alive; the reference to its queue, null for a client that is no consumer, is ours.
-    let queue = unsafe { rdk::rd_kafka_queue_get_consumer(client.native_ptr()) };
-    let Some(queue) = NonNull::new(queue).map(Queue) else {
-        return 0;
-    };
-    // SAFETY: the queue is alive.
-    unsafe { rdk::rd_kafka_queue_length(queue.0.as_ptr()) }
-}
-
 /// Copies a list of librdkafka.
 ///
 /// # Safety
 ///
 /// `list` points to a list that is alive.
-unsafe fn read(list: *const rdk::rd_kafka_topic_partition_list_t) -> Vec<Entry> {
+pub(super) unsafe fn read(list: *const rdk::rd_kafka_topic_partition_list_t) -> Vec<Entry> {
     // SAFETY: the caller's promise; the list has `cnt` elements, each with a topic, and with metadata of the size given. The error is
     // an `int` of C and may hold a code that the binding's enum lacks.
     unsafe {
@@ -190,7 +178,6 @@ mod tests {
             ));
         }
         assert_eq!(cached_watermarks(consumer.client(), "t", 0), Some((0, 3)));
-        assert_eq!(queued_events(consumer.client()), 0);
 
         list.set_partition_offset("t", 0, Offset::Offset(2))
             .unwrap();

@@ -4,22 +4,24 @@
 #![allow(unsafe_code)]
 
 mod consumer;
-mod message;
+mod fetch;
 mod mock;
 mod producer;
 mod report;
 
-use std::ffi::{CStr, c_int};
-use std::ptr::NonNull;
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr::{self, NonNull};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::bindings as rdk;
 use rdkafka::client::Client;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 
-pub use consumer::{CommitError, Entry, cached_watermarks, commit_wait, entries, queued_events};
-pub use message::record;
+pub use consumer::{CommitError, Entry, cached_watermarks, commit_wait, entries};
+pub use fetch::{Fetch, Fetched};
 pub use mock::MockCluster;
 pub use producer::{Polled, Producer, Topic};
 pub use report::{Headers, Report, Reports, Status};
@@ -132,6 +134,54 @@ impl Event {
         // SAFETY: the event is alive, and so is its text.
         let text = unsafe { CStr::from_ptr(rdk::rd_kafka_event_error_string(self.0.as_ptr())) };
         text.to_string_lossy().trim().to_owned()
+    }
+
+    /// The partitions of a rebalance or of a commit's answer.
+    fn entries(&self) -> Vec<Entry> {
+        // SAFETY: the event is alive, and so is its list, where it has one.
+        unsafe {
+            let list = rdk::rd_kafka_event_topic_partition_list(self.0.as_ptr());
+            if list.is_null() {
+                Vec::new()
+            } else {
+                consumer::read(list)
+            }
+        }
+    }
+
+    /// Gives an error or a log line to the client's context.
+    fn tell(&self, context: &impl ClientContext) {
+        match self.kind() {
+            rdk::RD_KAFKA_EVENT_ERROR => {
+                let known = self.error().known();
+                let known = known.unwrap_or(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN);
+                context.error(KafkaError::Global(known.into()), &self.error_text());
+            }
+            rdk::RD_KAFKA_EVENT_LOG => self.log(context),
+            _ => {}
+        }
+    }
+
+    fn log(&self, context: &impl ClientContext) {
+        let (mut facility, mut text, mut level) = (ptr::null::<c_char>(), ptr::null::<c_char>(), 0);
+        // SAFETY: three places for the answer; where it is 0 they hold strings that live as long as the event.
+        let (facility, text) = unsafe {
+            if rdk::rd_kafka_event_log(self.0.as_ptr(), &mut facility, &mut text, &mut level) != 0 {
+                return;
+            }
+            (
+                CStr::from_ptr(facility).to_string_lossy(),
+                CStr::from_ptr(text).to_string_lossy(),
+            )
+        };
+        let level = match level {
+            ..=3 => RDKafkaLogLevel::Error,
+            4 => RDKafkaLogLevel::Warning,
+            5 => RDKafkaLogLevel::Notice,
+            6 => RDKafkaLogLevel::Info,
+            _ => RDKafkaLogLevel::Debug,
+        };
+        context.log(level, facility.trim(), text.trim());
     }
 }
 

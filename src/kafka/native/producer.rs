@@ -1,6 +1,6 @@
 //! A producer that polls its own events: topic handles, header lists that are used again, delivery reports in batches.
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CString, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use rdkafka::ClientContext;
 use rdkafka::bindings as rdk;
 use rdkafka::client::Client;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaResult;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
-use super::{Code, Event, Headers, Owned, Queue, Reports};
+use super::{Code, Headers, Owned, Queue, Reports};
 
 /// A producer client. It reports only to who calls [`Producer::poll`].
 pub struct Producer<C: ClientContext + 'static> {
@@ -70,22 +70,16 @@ impl<C: ClientContext + 'static> Producer<C> {
                 }
                 Polled::Reports
             }
-            rdk::RD_KAFKA_EVENT_LOG => {
-                self.log(&event);
-                Polled::Other
-            }
             rdk::RD_KAFKA_EVENT_ERROR => {
-                let error = event.error();
-                let known = error
-                    .known()
-                    .unwrap_or(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN);
-                self.context()
-                    .error(KafkaError::Global(known.into()), &event.error_text());
+                event.tell(&**self.context());
                 // SAFETY: it is an error event.
                 let fatal = unsafe { rdk::rd_kafka_event_error_is_fatal(event.0.as_ptr()) } != 0;
                 if fatal { Polled::Fatal } else { Polled::Other }
             }
-            _ => Polled::Other,
+            _ => {
+                event.tell(&**self.context());
+                Polled::Other
+            }
         }
     }
 
@@ -143,29 +137,6 @@ impl<C: ClientContext + 'static> Producer<C> {
     pub fn fail(&self, error: RDKafkaRespErr) {
         // SAFETY: the client is alive, the text a constant.
         unsafe { rdk::rd_kafka_test_fatal_error(self.owned.ptr(), error, c"a test".as_ptr()) };
-    }
-
-    fn log(&self, event: &Event) {
-        let (mut facility, mut text, mut level) = (ptr::null::<c_char>(), ptr::null::<c_char>(), 0);
-        // SAFETY: three places for the answer; where it is 0 they hold strings that live as long as the event.
-        let (facility, text) = unsafe {
-            if rdk::rd_kafka_event_log(event.0.as_ptr(), &mut facility, &mut text, &mut level) != 0
-            {
-                return;
-            }
-            (
-                CStr::from_ptr(facility).to_string_lossy(),
-                CStr::from_ptr(text).to_string_lossy(),
-            )
-        };
-        let level = match level {
-            ..=3 => RDKafkaLogLevel::Error,
-            4 => RDKafkaLogLevel::Warning,
-            5 => RDKafkaLogLevel::Notice,
-            6 => RDKafkaLogLevel::Info,
-            _ => RDKafkaLogLevel::Debug,
-        };
-        self.context().log(level, facility.trim(), text.trim());
     }
 }
 
