@@ -245,7 +245,7 @@ fn a_configuration_that_may_not_be_read_is_77() {
 #[test]
 fn secrets_come_from_the_service_s_credentials() {
     let (directory, path) = written(
-        "[clusters.a]\nbrokers = [\"a:1\"]\nkafka_files = { sasl.password = \"a-password\" }\n",
+        "[clusters.a]\nbrokers = [\"a:1\"]\nkafka = { security.protocol = \"sasl_ssl\", sasl.mechanism = \"PLAIN\", sasl.username = \"u\" }\nkafka_files = { sasl.password = \"a-password\" }\n",
     );
     let ended = databus(&["check", "--config", &path]);
     assert_eq!(ended.code, Some(78));

@@ -9,6 +9,8 @@ use toml::Spanned;
 use super::judge::Judge;
 use super::limits::Limits;
 use super::raw::RawCluster;
+use super::secret::Shape;
+use super::security::{self, Setting, Written};
 use super::{librdkafka, units::KafkaValue};
 use crate::identity::Secret;
 use crate::kafka::{self, settings};
@@ -74,7 +76,14 @@ impl Cluster {
         let brokers = brokers(&section, at, raw.brokers, judge);
         let before = judge.problems.len();
         let kafka = settings(&section, raw.kafka, raw.kafka_files, judge);
-        let cluster = Self { brokers, kafka };
+        security::judge(&kafka, &brokers, judge);
+        let kafka = kafka
+            .into_iter()
+            .map(|(name, setting)| (name, setting.value));
+        let cluster = Self {
+            brokers,
+            kafka: kafka.collect(),
+        };
         if judge.problems.len() == before
             && let Err(why) = cluster.describe(name).check(&limits.producer())
         {
@@ -157,8 +166,8 @@ fn settings(
     kafka: BTreeMap<Spanned<String>, Spanned<KafkaValue>>,
     files: BTreeMap<Spanned<String>, Spanned<String>>,
     judge: &mut Judge,
-) -> Settings {
-    let mut settings = BTreeMap::new();
+) -> Written {
+    let mut settings = Written::new();
     for (name, value) in kafka {
         let key = format!("{section}.kafka.{:?}", name.get_ref());
         let KafkaValue(value) = value.into_inner();
@@ -166,7 +175,8 @@ fn settings(
             if librdkafka::is_secret(name.get_ref()) {
                 judge.secret_within(&key, name.span().start);
             }
-            settings.insert(name.into_inner(), value);
+            let at = name.span().start;
+            settings.insert(name.into_inner(), Setting { value, key, at });
         }
     }
     for (name, file) in files {
@@ -178,14 +188,20 @@ fn settings(
                 "is in `kafka` too: keep one of them",
             );
         }
-        let Some(secret) = judge.secret(&key, &file) else {
+        let shape = match name.get_ref().ends_with(".pem") {
+            true => Shape::Pem,
+            false => Shape::Line,
+        };
+        let Some(secret) = judge.secret(&key, &file, shape) else {
             continue;
         };
         if is_allowed(&key, &name, secret.expose(), judge) {
-            settings.insert(name.into_inner(), secret.expose().to_owned());
+            let at = name.span().start;
+            let value = secret.expose().to_owned();
+            settings.insert(name.into_inner(), Setting { value, key, at });
         }
     }
-    settings.into_iter().collect()
+    settings
 }
 
 /// Whether the operator may set `name` and librdkafka takes the value.

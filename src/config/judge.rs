@@ -7,7 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 
 use super::problem::Problem;
-use super::secret;
+use super::secret::{self, Shape};
 use super::source::Sources;
 use crate::identity::Secret;
 
@@ -77,16 +77,21 @@ impl Judge<'_> {
     }
 
     /// The secret in the file that `raw` names.
-    pub fn secret(&mut self, key: &str, raw: &Spanned<String>) -> Option<Secret> {
-        secret::read(raw.get_ref(), self.credentials)
+    pub fn secret(&mut self, key: &str, raw: &Spanned<String>, shape: Shape) -> Option<Secret> {
+        secret::read(raw.get_ref(), self.credentials, shape)
             .map_err(|error| {
-                let problem = self.note(key, raw.span().start, &error);
-                self.problems.push(Problem {
-                    permission: error.is_permission(),
-                    ..problem
-                });
+                self.problem_of_file(key, raw.span().start, &error, error.is_permission());
             })
             .ok()
+    }
+
+    /// A problem with a file that the value names; with `permission` it is that the file may not be read.
+    pub fn problem_of_file(&mut self, key: &str, at: usize, what: impl Display, permission: bool) {
+        let problem = self.note(key, at, what);
+        self.problems.push(Problem {
+            permission,
+            ..problem
+        });
     }
 
     /// A secret stands in the configuration itself: a warning where everybody can read that file.

@@ -3,6 +3,8 @@
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 
+use crate::kafka::native;
+
 /// Whether librdkafka knows the name and takes the value.
 pub fn judge(name: &str, value: &str) -> Result<(), String> {
     let wrong = match ClientConfig::new().set(name, value).create_native_config() {
@@ -10,7 +12,10 @@ pub fn judge(name: &str, value: &str) -> Result<(), String> {
         Err(KafkaError::ClientConfig(_, why, ..)) => why,
         Err(error) => error.to_string(),
     };
-    if is_secret(name) && !wrong.starts_with("No such configuration property") {
+    if wrong.starts_with("No such configuration property") {
+        return Err(format!("librdkafka has no such setting{}", advice(name)));
+    }
+    if is_secret(name) {
         return Err("librdkafka refuses the value".to_owned());
     }
     Err(format!("librdkafka says: {wrong}"))
@@ -30,6 +35,20 @@ pub fn is_secret(name: &str) -> bool {
     .any(|part| name.contains(part))
 }
 
+/// What is meant, maybe.
+fn advice(name: &str) -> String {
+    let names = native::property_names();
+    let near = |known: &String| strsim::normalized_damerau_levenshtein(name, known);
+    let nearest = names.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+    match nearest.filter(|nearest| near(nearest) >= 0.6) {
+        Some(nearest) => format!(": did you mean {nearest:?}?"),
+        None => {
+            ": https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md has them all"
+                .to_owned()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,10 +62,6 @@ mod tests {
         ] {
             assert_eq!(judge(name, value), Ok(()));
         }
-        assert_eq!(
-            judge("sasl.pasword", "s3cret").expect_err("unknown"),
-            "librdkafka says: No such configuration property: \"sasl.pasword\""
-        );
         assert!(
             judge("security.protocol", "tls")
                 .expect_err("bad value")
@@ -62,5 +77,20 @@ mod tests {
             judge("ssl.key.pem", "a\0b"),
             Err("librdkafka refuses the value".to_owned())
         );
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_the_one_that_is_meant() {
+        for (name, meant) in [
+            ("sasl.pasword", "did you mean \"sasl.password\"?"),
+            ("sasl.user", "did you mean \"sasl.username\"?"),
+            ("ssl.ca.locations", "did you mean \"ssl.ca.location\"?"),
+            ("Linger.ms", "did you mean \"linger.ms\"?"),
+            ("nonsense", "CONFIGURATION.md has them all"),
+        ] {
+            let why = judge(name, "s3cret").expect_err(name);
+            assert!(why.starts_with("librdkafka has no such setting"), "{why}");
+            assert!(why.contains(meant) && !why.contains("s3cret"), "{why}");
+        }
     }
 }

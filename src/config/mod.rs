@@ -14,6 +14,7 @@ mod listen;
 mod problem;
 pub mod raw;
 mod secret;
+mod security;
 mod source;
 mod store;
 mod units;

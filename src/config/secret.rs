@@ -31,6 +31,22 @@ pub enum SecretError {
     TooLong(PathBuf),
     #[error("{} holds bytes that are not text", .0.display())]
     NotText(PathBuf),
+    #[error("{} has several lines: write the secret into it as its only line", .0.display())]
+    Lines(PathBuf),
+    #[error(
+        "{} begins or ends with a blank (beside one newline at the end): take it away, it would be a part of the secret",
+        .0.display()
+    )]
+    Blank(PathBuf),
+}
+
+/// What a secret looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A password: one line.
+    Line,
+    /// A private key or certificates in PEM: lines.
+    Pem,
 }
 
 impl SecretError {
@@ -39,18 +55,25 @@ impl SecretError {
     }
 }
 
-/// Reads the secret that `name` stands for: an absolute path, or a credential's name in `credentials`. The newline at
-/// its end is not part of it.
-pub fn read(name: &str, credentials: Option<&Path>) -> Result<Secret, SecretError> {
+/// Reads the secret that `name` stands for: an absolute path, or a credential's name in `credentials`. One newline at
+/// its end (LF or CRLF) is not part of it.
+pub fn read(name: &str, credentials: Option<&Path>, shape: Shape) -> Result<Secret, SecretError> {
     let path = locate(name, credentials)?;
     let text = read_text(&path, credentials)?;
     let secret = text
         .strip_suffix('\n')
         .map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
-    match secret {
-        "" => Err(SecretError::Empty(path)),
-        secret if secret.contains('\0') => Err(SecretError::NotText(path)),
-        secret => Ok(Secret::new(secret)),
+    let is_line = shape == Shape::Line;
+    if secret.trim().is_empty() {
+        Err(SecretError::Empty(path))
+    } else if secret.contains('\0') {
+        Err(SecretError::NotText(path))
+    } else if is_line && secret.trim_matches(NEWLINE).contains(NEWLINE) {
+        Err(SecretError::Lines(path))
+    } else if is_line && secret.trim() != secret {
+        Err(SecretError::Blank(path))
+    } else {
+        Ok(Secret::new(secret))
     }
 }
 
@@ -107,6 +130,8 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+const NEWLINE: [char; 2] = ['\n', '\r'];
+
 /// A private key with its chain of certificates fits.
 const MAX_BYTES: u64 = 256 * 1024;
 
@@ -128,7 +153,8 @@ mod tests {
     }
 
     fn refused(name: &str, credentials: Option<&Path>) -> String {
-        read(name, credentials).expect_err("refused").to_string()
+        let error = read(name, credentials, Shape::Line).expect_err("refused");
+        error.to_string()
     }
 
     #[test]
@@ -138,19 +164,61 @@ mod tests {
             ("s3", "s3"),
             ("s3\n", "s3"),
             ("s3\r\n", "s3"),
-            ("a\nb\n\n", "a\nb\n"),
-            (" s ", " s "),
+            ("two words\n", "two words"),
         ] {
             let name = file(directory.path(), "secret", 0o640, bytes.as_bytes());
-            assert_eq!(read(&name, None).expect("read").expose(), secret);
+            let read = read(&name, None, Shape::Line).expect("read");
+            assert_eq!(read.expose(), secret);
         }
+    }
+
+    #[test]
+    fn what_is_hardly_meant_is_refused_without_being_shown() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for (bytes, why) in [
+            ("s3cret\nmore", " has several lines"),
+            ("s3cret\r\nmore\r\n", " has several lines"),
+            ("s3cret\rmore", " has several lines"),
+            ("s3cret\n\n", " begins or ends with a blank"),
+            ("\ns3cret\n", " begins or ends with a blank"),
+            ("s3cret \n", " begins or ends with a blank"),
+            ("\ts3cret", " begins or ends with a blank"),
+            ("s3cret\u{a0}\n", " begins or ends with a blank"),
+            ("s3cret\0\n", " holds bytes that are not text"),
+            ("", " is empty"),
+            ("\r\n", " is empty"),
+            (" \n\n", " is empty"),
+        ] {
+            let name = file(directory.path(), "secret", 0o640, bytes.as_bytes());
+            let told = refused(&name, None);
+            assert!(
+                told.starts_with(&format!("{name}{why}")),
+                "{bytes:?}: {told}"
+            );
+            assert!(!told.contains("s3cret"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_pem_has_lines() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let text = "-----BEGIN X-----\nabc\n-----END X-----\n\n";
+        let name = file(directory.path(), "key", 0o640, text.as_bytes());
+        let key = read(&name, None, Shape::Pem).expect("read");
+        assert_eq!(key.expose(), text.trim_end_matches('\n').to_owned() + "\n");
+        assert!(refused(&name, None).contains("has several lines"));
+        let empty = file(directory.path(), "empty", 0o640, b"\n");
+        assert!(matches!(
+            read(&empty, None, Shape::Pem),
+            Err(SecretError::Empty(_))
+        ));
     }
 
     #[test]
     fn a_plain_name_is_a_credential() {
         let directory = tempfile::tempdir().expect("a directory");
         file(directory.path(), "store-password", 0o444, b"from systemd\n");
-        let secret = read("store-password", Some(directory.path())).expect("read");
+        let secret = read("store-password", Some(directory.path()), Shape::Line).expect("read");
         assert_eq!(secret.expose(), "from systemd");
         assert!(
             refused("store-password", None).contains("$CREDENTIALS_DIRECTORY, which is not set")
@@ -187,10 +255,6 @@ mod tests {
         assert!(
             refused(directory.path().to_str().expect("UTF-8"), None).ends_with(" is not a file")
         );
-        assert!(
-            refused(&file(directory.path(), "empty", 0o600, b"\n"), None).contains(" is empty")
-        );
-        assert!(refused(&file(directory.path(), "nul", 0o600, b"a\0b"), None).contains("not text"));
         assert!(
             refused(&file(directory.path(), "binary", 0o600, b"\xff"), None).contains("not text")
         );

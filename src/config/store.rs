@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::judge::Judge;
 use super::raw::{RawStore, StoreKind};
+use super::secret::Shape;
 use super::units::{Interval, secs};
 use crate::auth::{Source, StoreError};
 use crate::identity::Secret;
@@ -89,7 +90,7 @@ fn database(kind: StoreKind, raw: RawStore, judge: &mut Judge) -> Source {
     let password = raw
         .password_file
         .as_ref()
-        .and_then(|file| judge.secret("store.password_file", file));
+        .and_then(|file| judge.secret("store.password_file", file, Shape::Line));
     let (example, app_table, auth_table) = match kind {
         StoreKind::Redis => (REDIS_EXAMPLE, "apptb", "authtb"),
         StoreKind::Mysql | StoreKind::File => (MYSQL_EXAMPLE, "app_tb", "auth_tb"),

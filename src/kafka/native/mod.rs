@@ -7,6 +7,7 @@ mod consumer;
 mod fetch;
 mod mock;
 mod producer;
+mod properties;
 mod report;
 
 use std::ffi::{CStr, c_char, c_int};
@@ -24,6 +25,7 @@ pub use consumer::{CommitError, Entry, cached_watermarks, commit_wait, entries};
 pub use fetch::{Fetch, Fetched};
 pub use mock::MockCluster;
 pub use producer::{Polled, Producer, Topic};
+pub use properties::property_names;
 pub use report::{Headers, Report, Reports, Status};
 
 /// An error code of Kafka or of librdkafka: [`RDKafkaRespErr`], without that enum's limit to the codes it knows.
