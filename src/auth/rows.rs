@@ -54,7 +54,12 @@ impl GrantRow {
     /// Group, topic and operations, or what is wrong.
     pub(super) fn words(&self) -> Result<(&str, &str, u8), String> {
         let group = word("group", &self.group)?;
-        let topic = word("topic", &self.topic)?;
+        if let Some(sign) = group.chars().find(|sign| "@/".contains(*sign)) {
+            return Err(format!(
+                "an AUTH string cannot name a group with a '{sign}'"
+            ));
+        }
+        let topic = topic(&self.topic)?;
         let operation = self.operation.ok_or("the operation is not a number")?;
         match (operation & i64::from(SUBSCRIBE | PUBLISH)) as u8 {
             0 => Err(format!(
@@ -100,6 +105,26 @@ fn word<'a>(name: &str, text: &'a [u8]) -> Result<&'a str, String> {
     }
 }
 
+/// What Kafka takes as a topic's name. So it holds no `&` either, which no AUTH string can name.
+fn topic(text: &[u8]) -> Result<&str, String> {
+    let topic = word("topic", text)?;
+    let strange = |sign: &char| !(sign.is_ascii_alphanumeric() || "._-".contains(*sign));
+    if let Some(sign) = topic.chars().find(strange) {
+        let named = quoted(sign.to_string().as_bytes());
+        return Err(format!(
+            "Kafka has no topic with {named} in its name, but a-z, A-Z, 0-9, '.', '_' and '-'"
+        ));
+    }
+    match topic {
+        "." | ".." => Err("Kafka has no topic of this name".into()),
+        _ if topic.len() > LONGEST_TOPIC => Err(format!(
+            "the topic has {} characters, Kafka's have {LONGEST_TOPIC} at most",
+            topic.len()
+        )),
+        _ => Ok(topic),
+    }
+}
+
 /// A name for people to read, whatever it holds and however long it is.
 pub(super) fn quoted(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
@@ -121,12 +146,62 @@ impl fmt::Debug for AppRow {
     }
 }
 
+/// Kafka's own limit: a topic is a directory of the brokers.
+const LONGEST_TOPIC: usize = 249;
 /// How many characters of a name a message repeats.
 const QUOTED: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_nobody_can_use() {
+        let words = |group: &str, topic: &str| {
+            let row = GrantRow {
+                id: Id::new(b"1"),
+                app_id: Id::new(b"1"),
+                group: group.into(),
+                topic: topic.into(),
+                operation: Some(3),
+                deleted: false,
+            };
+            row.words().map(drop).err().unwrap_or_default()
+        };
+        let longest = "t".repeat(LONGEST_TOPIC);
+        for topic in ["t", "T.0_-", "...", &*longest] {
+            assert_eq!(words("g & co: 组", topic), "", "{topic}");
+        }
+        for (group, sign) in [("a/b", '/'), ("/", '/'), ("a@b", '@'), ("a@b/c", '@')] {
+            assert_eq!(
+                words(group, "t"),
+                format!("an AUTH string cannot name a group with a '{sign}'")
+            );
+        }
+        for (topic, sign) in [
+            ("a&b", "&"),
+            ("a b", " "),
+            (" a", " "),
+            ("a/b", "/"),
+            ("a=b", "="),
+            ("a@b", "@"),
+            ("组", "组"),
+            ("a\\", "\\\\"),
+        ] {
+            let why = words("g", topic);
+            assert!(
+                why.starts_with(&format!("Kafka has no topic with \"{sign}\" in its name")),
+                "{why}"
+            );
+        }
+        for topic in [".", ".."] {
+            assert_eq!(words("g", topic), "Kafka has no topic of this name");
+        }
+        assert_eq!(
+            words("g", &(longest.clone() + "t")),
+            "the topic has 250 characters, Kafka's have 249 at most"
+        );
+    }
 
     #[test]
     fn ids_and_numbers() {

@@ -105,12 +105,17 @@ async fn broken_rows_are_named_and_the_others_load(store: Store) {
         (21, 1, "", "t", 3),
         (22, 1, "g", "", 3),
         (23, 7, "g", "t", 3),
+        (27, 1, "a/b", "t", 3),
+        (28, 1, "a@b", "t", 3),
+        (29, 1, "g", "a&b", 3),
+        (30, 1, "g", "..", 3),
     ]);
+    rows.apps.push((8, "k:8", "s3cret", "c"));
     if !matches!(store, Store::File(_)) {
         rows.grants.extend([
-            (24, 99, "g", "t", 3),
-            (25, 1, "g", "t", 4),
-            (26, 1, "g", "t", 0),
+            (31, 99, "g", "t", 3),
+            (32, 1, "g", "t", 4),
+            (33, 1, "g", "t", 0),
         ]);
     }
     store.write(&rows);
@@ -122,8 +127,13 @@ async fn broken_rows_are_named_and_the_others_load(store: Store) {
         .collect::<Vec<_>>();
     let mut expected = vec![
         "the secret is empty (key \"k7\"); its grants are left out with it (1)",
+        "an AUTH string cannot name a key with a ':' (key \"k:8\")",
         "the group is empty (group \"\", topic \"t\")",
         "the topic is empty (group \"g\", topic \"\")",
+        "an AUTH string cannot name a group with a '/' (group \"a/b\", topic \"t\")",
+        "an AUTH string cannot name a group with a '@' (group \"a@b\", topic \"t\")",
+        "Kafka has no topic with \"&\" in its name, but a-z, A-Z, 0-9, '.', '_' and '-' (group \"g\", topic \"a&b\")",
+        "Kafka has no topic of this name (group \"g\", topic \"..\")",
     ];
     if !matches!(store, Store::File(_)) {
         expected.extend([
@@ -135,11 +145,11 @@ async fn broken_rows_are_named_and_the_others_load(store: Store) {
     assert_eq!(named, expected);
     match &store {
         Store::Mysql(..) => assert_eq!(
-            (&*loaded.broken[0].row, &*loaded.broken[1].row),
+            (&*loaded.broken[0].row, &*loaded.broken[2].row),
             ("app_tb row 7", "auth_tb row 21")
         ),
         Store::Redis(_) => assert_eq!(
-            (&*loaded.broken[0].row, &*loaded.broken[1].row),
+            (&*loaded.broken[0].row, &*loaded.broken[2].row),
             ("tb:apptb row 7", "tb:authtb row 21")
         ),
         Store::File(_) => assert!(
