@@ -44,7 +44,8 @@ impl From<AppError> for Failure {
             AppError::Config(_)
             | AppError::Bind(_)
             | AppError::Inherit(_)
-            | AppError::NoListener => CONFIG,
+            | AppError::NoListener
+            | AppError::NoCertificate => CONFIG,
             AppError::Internal(_) => EXIT_INTERNAL as u8,
         };
         let text = error.to_string();

@@ -68,6 +68,13 @@ pub struct Inherited {
     pub listener: Listener,
 }
 
+impl Inherited {
+    /// Whether clients speak TLS on it.
+    pub fn is_tls(&self) -> bool {
+        self.name == RESP_TLS
+    }
+}
+
 /// Listening and not blocking.
 #[derive(Debug)]
 pub enum Listener {
@@ -86,7 +93,7 @@ pub enum InheritError {
     )]
     NotYet(String),
     #[error(
-        "systemd passed a socket with FileDescriptorName={0}, which is none of databus's: RESP is \"resp\""
+        "systemd passed a socket with FileDescriptorName={0}, which is none of databus's: RESP is \"resp\", with TLS \"resp_tls\""
     )]
     Unknown(String),
 }
@@ -94,8 +101,8 @@ pub enum InheritError {
 /// A unit without FileDescriptorName passes its own name, and the oldest way of passing has no names.
 fn refuse_role(name: &str) -> Result<(), InheritError> {
     match name {
-        "resp" | "" | "unknown" => Ok(()),
-        "resp_tls" | "http" | "metrics" => Err(InheritError::NotYet(name.to_owned())),
+        "resp" | RESP_TLS | "" | "unknown" => Ok(()),
+        "http" | "metrics" => Err(InheritError::NotYet(name.to_owned())),
         name if name.ends_with(".socket") => Ok(()),
         name => Err(InheritError::Unknown(name.to_owned())),
     }
@@ -128,6 +135,8 @@ fn notify(states: &[NotifyState<'_>]) {
         tracing::warn!(%error, "systemd cannot be told of the daemon's state");
     }
 }
+
+const RESP_TLS: &str = "resp_tls";
 
 /// systemd's protocol is lines.
 fn one_line(text: &str) -> String {

@@ -13,7 +13,7 @@ use crate::kafka::cluster::{Cluster, Limits};
 use crate::kafka::producer::Producer;
 use crate::session::{ClusterHandle, Live};
 
-/// Limits and clusters of a configuration. Clusters that are as before keep their clients.
+/// Limits, clusters and certificates of a configuration. Clusters that are as before keep their clients.
 ///
 /// # Errors
 ///
@@ -36,9 +36,14 @@ pub fn live(
         };
         clusters.insert(name.clone(), handle);
     }
+    let tls = match &config.tls {
+        Some(tls) => Some(tls.server().map_err(|error| format!("[tls]: {error}"))?),
+        None => None,
+    };
     Ok(Live {
         limits: config.limits.clone(),
         clusters,
+        tls,
         begin_at_oldest,
     })
 }

@@ -25,7 +25,7 @@ pub fn dev(listen: &ListenAddr) -> Result<(), AppError> {
         .map_err(|error| AppError::Internal(format!("no embedded Kafka: {error}")))?;
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
-        let listeners = vec![Listener::bind(listen)?];
+        let listeners = vec![Listener::bind(listen, false)?];
         let source = Source::Memory(APPS.to_owned());
         let loaded = source.load().await.map_err(|error| AppError::Internal(error.to_string()))?;
         for (_, topic) in loaded.grants.topics() {
@@ -36,6 +36,7 @@ pub fn dev(listen: &ListenAddr) -> Result<(), AppError> {
         let live = Live {
             limits: config.limits.clone(),
             clusters: BTreeMap::from([(CLUSTER.to_owned(), Arc::new(handle))]),
+            tls: None,
             begin_at_oldest: true,
         };
         let app = App::build(None, config, live, source, log);

@@ -35,6 +35,11 @@ pub enum AppError {
     Inherit(#[from] InheritError),
     #[error("no address to listen on: [listen] resp is empty, and systemd passed no socket")]
     NoListener,
+    #[error(
+        "systemd passed a socket for TLS, and there is no certificate: write a section [tls] with certificate and key, \
+         or take away the socket unit with FileDescriptorName=resp_tls"
+    )]
+    NoCertificate,
     #[error("{0}")]
     Internal(String),
 }
@@ -69,9 +74,8 @@ pub fn serve(file: PathBuf) -> Result<(), AppError> {
         let listeners = if inherited.is_empty() {
             config
                 .listen
-                .resp
-                .iter()
-                .map(Listener::bind)
+                .all()
+                .map(|(address, tls)| Listener::bind(address, tls))
                 .collect::<Result<Vec<_>, _>>()?
         } else {
             inherited
@@ -81,6 +85,9 @@ pub fn serve(file: PathBuf) -> Result<(), AppError> {
         };
         if listeners.is_empty() {
             return Err(AppError::NoListener);
+        }
+        if config.tls.is_none() && listeners.iter().any(Listener::is_tls) {
+            return Err(AppError::NoCertificate);
         }
         let live = clusters::live(&config, None, false).map_err(AppError::Internal)?;
         let source = config.store.source.clone();

@@ -32,6 +32,9 @@ impl App {
             return Err("databus dev has no configuration to read".to_owned());
         };
         let new = config::load(file).map_err(|error| error.to_string())?;
+        if self.shared.live.load().tls.is_some() && new.tls.is_none() {
+            return Err("[tls] is gone: what listens with TLS needs it until a restart".to_owned());
+        }
         let source = new.store.source.clone();
         // A store that is newly named must load. One that is only away keeps its last good set; a file is never away.
         let loaded = match source.load().await {

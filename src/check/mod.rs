@@ -55,11 +55,14 @@ struct Report<'a, W> {
 impl<W: Write> Report<'_, W> {
     /// Without `connect` it may well be another machine that the configuration is for: no more than a warning.
     fn listen(&mut self, listen: &Listen, connect: bool) -> io::Result<()> {
-        if listen.resp.is_empty() {
+        if listen.all().next().is_none() {
             return self.line("listen", "only on what systemd passes");
         }
         self.line("listen", list(&listen.resp))?;
-        for address in &listen.resp {
+        if !listen.resp_tls.is_empty() {
+            self.line("", format_args!("with TLS: {}", list(&listen.resp_tls)))?;
+        }
+        for (address, _) in listen.all() {
             match listen::try_out(address, connect) {
                 Tried::Good => {}
                 Tried::Served => {

@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 use super::cluster::Cluster;
 use super::judge::Judge;
 use super::limits::Limits;
-use super::listen::{self, Listen};
+use super::listen::Listen;
 use super::problem::Problem;
 use super::raw::{Level, Raw};
 use super::store::StoreConfig;
+use super::tls::Tls;
 
 /// A configuration that the daemon can run with. [`Config::default`] has no cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     pub listen: Listen,
+    /// What TLS listeners show and demand.
+    pub tls: Option<Tls>,
     pub store: StoreConfig,
     /// By the name that app rows carry in `cluster`.
     pub clusters: BTreeMap<String, Cluster>,
@@ -34,7 +37,8 @@ pub struct Log {
 impl Config {
     /// `home` is the main file's directory. What is wrong is with the judge afterwards.
     pub(super) fn judge(raw: Raw, home: &Path, judge: &mut Judge) -> Self {
-        listen::refuse_tls(raw.tls, judge);
+        let has_tls = raw.tls.is_some();
+        let tls = raw.tls.and_then(|tls| Tls::judge(tls, judge));
         let limits = Limits::judge(&raw.limits, judge);
         let clusters = raw.clusters.into_iter().map(|(name, raw)| {
             let cluster = Cluster::judge(&name, raw, &limits, judge);
@@ -42,7 +46,8 @@ impl Config {
         });
         Self {
             clusters: clusters.collect(),
-            listen: Listen::judge(raw.listen, judge),
+            listen: Listen::judge(raw.listen, has_tls, judge),
+            tls,
             store: StoreConfig::judge(raw.store, home, judge),
             limits,
             log: Log {

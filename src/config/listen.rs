@@ -12,17 +12,16 @@ use super::raw::RawListen;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// RESP listeners. Empty means that they come from systemd.
+    /// RESP listeners. Where there is no listener at all, they come from systemd.
     pub resp: Vec<ListenAddr>,
+    /// Those with TLS.
+    pub resp_tls: Vec<ListenAddr>,
 }
 
 impl Listen {
-    pub(super) fn judge(raw: RawListen, judge: &mut Judge) -> Self {
-        for (key, listeners) in [
-            ("listen.resp_tls", raw.resp_tls),
-            ("listen.http", raw.http),
-            ("listen.metrics", raw.metrics),
-        ] {
+    /// `has_tls` tells whether there is a section `[tls]`.
+    pub(super) fn judge(raw: RawListen, has_tls: bool, judge: &mut Judge) -> Self {
+        for (key, listeners) in [("listen.http", raw.http), ("listen.metrics", raw.metrics)] {
             if let Some(listeners) = listeners.filter(|listeners| !listeners.get_ref().is_empty()) {
                 judge.problem(
                     key,
@@ -31,28 +30,60 @@ impl Listen {
                 );
             }
         }
-        let Some(raw) = raw.resp else {
-            return Self::default();
+        let resp = match &raw.resp {
+            Some(raw) => addresses("listen.resp", raw, &[], judge),
+            None => Self::default().resp,
         };
-        let mut resp: Vec<ListenAddr> = Vec::new();
-        for text in raw.get_ref() {
-            match ListenAddr::from_str(text.get_ref()) {
-                Ok(addr) => {
-                    if let Some(other) = resp.iter().find(|other| other.overlaps(&addr)) {
-                        let what = if *other == addr {
-                            format!("{addr} is listed twice")
-                        } else {
-                            format!("{addr} and {other} are one port: keep the one that is meant")
-                        };
-                        judge.problem("listen.resp", text.span().start, what);
-                    }
-                    resp.push(addr);
-                }
-                Err(error) => judge.problem("listen.resp", text.span().start, error),
-            }
+        let resp_tls = match &raw.resp_tls {
+            Some(raw) => addresses("listen.resp_tls", raw, &resp, judge),
+            None => Vec::new(),
+        };
+        if let Some(raw) = raw
+            .resp_tls
+            .filter(|raw| !raw.get_ref().is_empty() && !has_tls)
+        {
+            let what = "needs a section [tls] with certificate and key";
+            judge.problem("listen.resp_tls", raw.span().start, what);
         }
-        Self { resp }
+        Self { resp, resp_tls }
     }
+
+    /// Each with whether it has TLS.
+    pub fn all(&self) -> impl Iterator<Item = (&ListenAddr, bool)> {
+        let plain = self.resp.iter().map(|addr| (addr, false));
+        plain.chain(self.resp_tls.iter().map(|addr| (addr, true)))
+    }
+}
+
+type Addresses = Spanned<Vec<Spanned<String>>>;
+
+/// What `raw` lists; nothing of that may overlap, nor what others have.
+fn addresses(
+    key: &str,
+    raw: &Addresses,
+    others: &[ListenAddr],
+    judge: &mut Judge,
+) -> Vec<ListenAddr> {
+    let mut found: Vec<ListenAddr> = Vec::new();
+    for text in raw.get_ref() {
+        let at = text.span().start;
+        match ListenAddr::from_str(text.get_ref()) {
+            Ok(addr) => {
+                let mut known = others.iter().chain(&found);
+                if let Some(other) = known.find(|other| other.overlaps(&addr)) {
+                    let what = if *other == addr {
+                        format!("{addr} is listed twice")
+                    } else {
+                        format!("{addr} and {other} are one port: keep the one that is meant")
+                    };
+                    judge.problem(key, at, what);
+                }
+                found.push(addr);
+            }
+            Err(error) => judge.problem(key, at, error),
+        }
+    }
+    found
 }
 
 impl Default for Listen {
@@ -60,6 +91,7 @@ impl Default for Listen {
         let addr = |text| ListenAddr::from_str(text).expect("a valid address");
         Self {
             resp: vec![addr("127.0.0.1:6205"), addr("[::1]:6205")],
+            resp_tls: Vec::new(),
         }
     }
 }
@@ -124,17 +156,6 @@ pub enum ListenAddrError {
     RelativePath(String),
     #[error("{0:?}: a socket's path may have 107 bytes")]
     LongPath(String),
-}
-
-/// What is said where any `[tls]` is found.
-pub(super) fn refuse_tls<T>(tls: Option<Spanned<T>>, judge: &mut Judge) {
-    if let Some(tls) = tls {
-        judge.problem(
-            "tls",
-            tls.span().start,
-            "this version has no TLS listeners yet: remove the section",
-        );
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod secret;
 mod security;
 mod source;
 mod store;
+mod tls;
 mod units;
 mod unknown;
 
@@ -32,6 +33,7 @@ pub use listen::{Listen, ListenAddr, ListenAddrError};
 pub use problem::{ConfigError, Place, Problem};
 pub use raw::Level;
 pub use store::StoreConfig;
+pub use tls::Tls;
 
 use judge::Judge;
 use raw::Raw;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use toml::Spanned;
 
 use super::units::{Interval, KafkaValue};
@@ -19,15 +19,14 @@ pub struct Raw {
     pub clusters: BTreeMap<Spanned<String>, RawCluster>,
     pub limits: RawLimits,
     pub log: RawLog,
-    /// Known, so that it can be refused in clear words: TLS listeners are not in this version.
-    pub tls: Option<Spanned<IgnoredAny>>,
+    pub tls: Option<Spanned<RawTls>>,
 }
 
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawListen {
     pub resp: Option<Spanned<Vec<Spanned<String>>>>,
-    pub resp_tls: Option<Spanned<Vec<String>>>,
+    pub resp_tls: Option<Spanned<Vec<Spanned<String>>>>,
     pub http: Option<Spanned<Vec<String>>>,
     pub metrics: Option<Spanned<Vec<String>>>,
 }
@@ -63,6 +62,14 @@ pub struct RawCluster {
 
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
+pub struct RawTls {
+    pub certificate: Option<Spanned<String>>,
+    pub key: Option<Spanned<String>>,
+    pub client_ca: Option<Spanned<String>>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RawLog {
     pub level: Option<Level>,
 }
@@ -90,13 +97,14 @@ impl fmt::Display for StoreKind {
 }
 
 /// Every section with its keys, as the structs above have them. `clusters.*` stands for each cluster.
-pub fn sections() -> [(&'static str, &'static [&'static str]); 6] {
+pub fn sections() -> [(&'static str, &'static [&'static str]); 7] {
     [
         ("", keys::<Raw>()),
         ("listen", keys::<RawListen>()),
         ("store", keys::<RawStore>()),
         ("clusters.*", keys::<RawCluster>()),
         ("limits", keys::<RawLimits>()),
+        ("tls", keys::<RawTls>()),
         ("log", keys::<RawLog>()),
     ]
 }

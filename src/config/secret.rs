@@ -17,7 +17,7 @@ pub enum SecretError {
     NoCredentials(String),
     #[error("\"{0}\" is neither an absolute path nor the plain name of a credential")]
     Name(String),
-    #[error("no such file: {}: create it with the secret as its only line", .0.display())]
+    #[error("no such file: {}", .0.display())]
     Missing(PathBuf),
     #[error("cannot read {}: {}", .0.display(), .1)]
     Io(PathBuf, #[source] io::Error),
@@ -25,7 +25,7 @@ pub enum SecretError {
     NotAFile(PathBuf),
     #[error("{0} can be read or changed by everybody (mode {1:04o}): chmod o= {0}")]
     Exposed(String, u32),
-    #[error("{} is empty: write the secret into it as its only line", .0.display())]
+    #[error("{} is empty", .0.display())]
     Empty(PathBuf),
     #[error("{} is longer than {} bytes", .0.display(), MAX_BYTES)]
     TooLong(PathBuf),
@@ -45,8 +45,10 @@ pub enum SecretError {
 pub enum Shape {
     /// A password: one line.
     Line,
-    /// A private key or certificates in PEM: lines.
+    /// A private key in PEM, with certificates or without: lines.
     Pem,
+    /// Certificates in PEM: lines, and no secret at all.
+    Certificates,
 }
 
 impl SecretError {
@@ -59,7 +61,7 @@ impl SecretError {
 /// its end (LF or CRLF) is not part of it.
 pub fn read(name: &str, credentials: Option<&Path>, shape: Shape) -> Result<Secret, SecretError> {
     let path = locate(name, credentials)?;
-    let text = read_text(&path, credentials)?;
+    let text = read_text(&path, credentials, shape)?;
     let secret = text
         .strip_suffix('\n')
         .map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
@@ -94,7 +96,7 @@ fn locate(name: &str, credentials: Option<&Path>) -> Result<PathBuf, SecretError
         .ok_or_else(|| SecretError::NoCredentials(name.to_owned()))
 }
 
-fn read_text(path: &Path, credentials: Option<&Path>) -> Result<String, SecretError> {
+fn read_text(path: &Path, credentials: Option<&Path>, shape: Shape) -> Result<String, SecretError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => SecretError::Missing(path.to_owned()),
         _ => SecretError::Io(path.to_owned(), error),
@@ -106,7 +108,11 @@ fn read_text(path: &Path, credentials: Option<&Path>) -> Result<String, SecretEr
     }
     // systemd decides who can read a credential; any other file is the operator's to protect.
     let is_credential = credentials.is_some_and(|directory| path.starts_with(directory));
-    if !is_credential && metadata.mode() & OTHERS != 0 {
+    let others = match shape {
+        Shape::Certificates => OTHERS_WRITE,
+        Shape::Line | Shape::Pem => OTHERS,
+    };
+    if !is_credential && metadata.mode() & others != 0 {
         return Err(SecretError::Exposed(
             path.display().to_string(),
             metadata.mode() & 0o7777,
@@ -137,6 +143,7 @@ const MAX_BYTES: u64 = 256 * 1024;
 
 /// Reading and writing by those who are neither the owner nor in the group.
 const OTHERS: u32 = 0o006;
+const OTHERS_WRITE: u32 = 0o002;
 
 #[cfg(test)]
 mod tests {

@@ -7,58 +7,76 @@ use std::path::PathBuf;
 use tokio::net::{TcpListener, UnixListener};
 
 use super::bind::{self, BindError};
-use super::stream::{Peer, Stream};
+use super::peer::Peer;
+use super::socket::Socket;
 use crate::config::ListenAddr;
 use crate::systemd;
 
-pub enum Listener {
+pub struct Listener {
+    accepting: Accepting,
+    /// Whether connections begin with a TLS handshake.
+    tls: bool,
+}
+
+enum Accepting {
     Tcp(TcpListener),
     /// With the file that ends with the listener, where it is ours.
     Unix(UnixListener, Option<PathBuf>),
 }
 
 impl Listener {
-    pub fn bind(address: &ListenAddr) -> Result<Self, BindError> {
+    pub fn bind(address: &ListenAddr, tls: bool) -> Result<Self, BindError> {
         let bound = match address {
-            ListenAddr::Tcp(address) => bind::tcp(*address).map(Listener::Tcp),
+            ListenAddr::Tcp(address) => bind::tcp(*address).map(Accepting::Tcp),
             ListenAddr::Unix(path) => {
-                bind::unix(path).map(|listener| Listener::Unix(listener, Some(path.clone())))
+                bind::unix(path).map(|listener| Accepting::Unix(listener, Some(path.clone())))
             }
         };
-        bound.map_err(|error| BindError::new(address, error))
+        match bound {
+            Ok(accepting) => Ok(Self { accepting, tls }),
+            Err(error) => Err(BindError::new(address, error)),
+        }
     }
 
     /// Takes a socket that systemd listens on for us.
     pub fn inherit(inherited: systemd::Inherited) -> Result<Self, BindError> {
+        let tls = inherited.is_tls();
         let taken = match inherited.listener {
-            systemd::Listener::Tcp(listener) => TcpListener::from_std(listener).map(Listener::Tcp),
+            systemd::Listener::Tcp(listener) => TcpListener::from_std(listener).map(Accepting::Tcp),
             systemd::Listener::Unix(listener) => {
-                UnixListener::from_std(listener).map(|l| Listener::Unix(l, None))
+                UnixListener::from_std(listener).map(|l| Accepting::Unix(l, None))
             }
         };
-        taken.map_err(|error| BindError::inherited(inherited.name, error))
+        match taken {
+            Ok(accepting) => Ok(Self { accepting, tls }),
+            Err(error) => Err(BindError::inherited(inherited.name, error)),
+        }
     }
 
-    pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
-        match self {
-            Listener::Tcp(listener) => {
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    pub async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match &self.accepting {
+            Accepting::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Ok((Stream::Tcp(stream), Peer::Tcp(peer)))
+                Ok((Socket::Tcp(stream), Peer::Tcp(peer)))
             }
-            Listener::Unix(listener, _) => {
+            Accepting::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), Peer::Unix))
+                Ok((Socket::Unix(stream), Peer::Unix))
             }
         }
     }
 
     /// The address, as in the configuration.
     pub fn name(&self) -> String {
-        match self {
-            Listener::Tcp(listener) => listener
+        match &self.accepting {
+            Accepting::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|_| "?".to_owned(), |a| a.to_string()),
-            Listener::Unix(listener, _) => {
+            Accepting::Unix(listener, _) => {
                 let address = listener.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
                 path.map_or_else(
@@ -72,7 +90,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Listener::Unix(_, Some(path)) = self {
+        if let Accepting::Unix(_, Some(path)) = &self.accepting {
             // Gone already is as good.
             let _ = fs::remove_file(path);
         }
@@ -84,7 +102,7 @@ mod tests {
     use super::*;
 
     fn bind(address: &str) -> Result<Listener, BindError> {
-        Listener::bind(&address.parse().expect("an address"))
+        Listener::bind(&address.parse().expect("an address"), false)
     }
 
     #[tokio::test]

@@ -2,21 +2,29 @@
 
 mod bind;
 mod listener;
+mod peer;
+mod socket;
 mod stream;
+mod tls;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{debug, error, info};
 
 use crate::session::{Connection, Shared};
 
 pub use bind::{BindError, probe, probe_place};
 pub use listener::Listener;
-pub use stream::{Peer, Stream};
+pub use peer::Peer;
+pub use stream::Stream;
+
+use socket::Socket;
 
 /// Accepts on every listener until `stop`, then waits until all connections have ended.
 ///
@@ -49,14 +57,14 @@ async fn accept_all(
 ) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
+            Ok((socket, peer)) => {
                 let mut connections = connections.lock().await;
                 while let Some(ended) = connections.try_join_next() {
                     if let Err(panic) = ended {
                         error!(%panic, "a connection's task panicked");
                     }
                 }
-                admit(stream, peer, shared, &mut connections);
+                admit(socket, peer, listener.is_tls(), shared, &mut connections);
             }
             Err(error) if is_of_connection(&error) => debug!(%error, "accept"),
             Err(error) => {
@@ -68,28 +76,66 @@ async fn accept_all(
     }
 }
 
-fn admit(stream: Stream, peer: Peer, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
-    let max = shared.live.load().limits.max_connections;
+fn admit(
+    socket: Socket,
+    peer: Peer,
+    tls: bool,
+    shared: &Arc<Shared>,
+    connections: &mut JoinSet<()>,
+) {
+    let live = shared.live.load();
+    let config = tls.then(|| Arc::clone(live.tls.as_ref().expect("checked where it listens")));
+    let max = live.limits.max_connections;
     if connections.len() >= max {
         crate::repeated!(WARN, "", "max number of clients reached", peer = %peer, max);
-        turn_away(stream);
+        turn_away(socket, config);
         return;
     }
-    if let Err(error) = stream.prepare() {
+    if let Err(error) = socket.prepare() {
         debug!(%peer, %error, "connection broken");
         return;
     }
-    let connection = Connection::new(stream, peer, Arc::clone(shared));
-    connections.spawn(connection.run());
+    let shared = Arc::clone(shared);
+    let patience = live.limits.auth_timeout;
+    match config {
+        None => {
+            let connection = Connection::new(Stream::plain(socket), peer, shared);
+            connections.spawn(connection.run());
+        }
+        Some(config) => {
+            connections.spawn(async move {
+                let mut stream = Stream::plain(socket);
+                match timeout(patience, stream.secure(config)).await {
+                    Ok(Ok(())) => Connection::new(stream, peer, shared).run().await,
+                    Ok(Err(error)) => {
+                        crate::repeated!(INFO, peer.host(), "TLS handshake failed", peer = %peer, error = %error);
+                    }
+                    Err(_) => {
+                        crate::repeated!(INFO, peer.host(), "TLS handshake took too long", peer = %peer);
+                    }
+                }
+            });
+        }
+    }
 }
 
 /// Tells a client why it is not served. What it sent meanwhile is read: closing over it would destroy the answer.
-fn turn_away(mut stream: Stream) {
+fn turn_away(socket: Socket, config: Option<Arc<ServerConfig>>) {
     static TURNED_AWAY: Semaphore = Semaphore::const_new(MAX_TURNED_AWAY);
-    // A client that does not take this at once goes without.
-    let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+    let mut stream = Stream::plain(socket);
+    if config.is_none() {
+        // A client that does not take this at once goes without.
+        let _ = stream.try_write(TOO_MANY);
+    }
     if let Ok(permit) = TURNED_AWAY.try_acquire() {
         tokio::spawn(async move {
+            if let Some(config) = config {
+                let secured = timeout(TURN_AWAY, stream.secure(config)).await;
+                if !matches!(secured, Ok(Ok(()))) {
+                    return;
+                }
+                let _ = stream.try_write(TOO_MANY);
+            }
             stream.close().await;
             drop(permit);
         });
@@ -110,10 +156,13 @@ fn is_of_connection(error: &io::Error) -> bool {
 /// Says where clients are served.
 pub fn announce(listeners: &[Listener]) {
     for listener in listeners {
-        info!(address = %listener.name(), "listening");
+        info!(address = %listener.name(), tls = listener.is_tls(), "listening");
     }
 }
 
+const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
+/// Within this a client over the limit has shaken hands, or goes without being told.
+const TURN_AWAY: Duration = Duration::from_secs(2);
 /// So many clients over the limit are closed with care at a time.
 const MAX_TURNED_AWAY: usize = 128;
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);

@@ -166,7 +166,7 @@ impl Connection {
                 self.end_of_input |= since.elapsed() > STILL_READ;
             }
             self.collect();
-            self.output.flush(&self.stream)?;
+            self.output.flush(&mut self.stream)?;
             if self.can_go_on() {
                 continue;
             }

@@ -36,7 +36,7 @@ impl Output {
     /// # Errors
     ///
     /// The connection is broken.
-    pub fn flush(&mut self, stream: &Stream) -> io::Result<()> {
+    pub fn flush(&mut self, stream: &mut Stream) -> io::Result<()> {
         while self.written < self.bytes.len() {
             match stream.try_write(&self.bytes[self.written..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),

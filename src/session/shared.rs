@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use rdkafka::ClientConfig;
+use rustls::ServerConfig;
 use tokio::sync::watch;
 use tracing::info;
 
@@ -36,6 +37,8 @@ pub struct Shared {
 pub struct Live {
     pub limits: Limits,
     pub clusters: BTreeMap<String, Arc<ClusterHandle>>,
+    /// What TLS listeners accept with.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Groups without commits begin at the oldest record even without `offset=oldest` (`databus dev`).
     pub begin_at_oldest: bool,
 }

@@ -30,6 +30,8 @@ pub struct Config {
     pub limits: BTreeMap<String, String>,
     /// The section `[store]`; a file store with `apps` where there is none.
     pub store: Option<String>,
+    /// More lines of the section `[listen]`.
+    pub listen_more: String,
     /// Lines at the end of the file.
     pub more: String,
     pub listen: SocketAddr,
@@ -74,6 +76,7 @@ impl Config {
             apps: vec![app],
             limits: BTreeMap::new(),
             store: None,
+            listen_more: String::new(),
             more: String::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], free_port())),
         }
@@ -141,7 +144,10 @@ impl Config {
     }
 
     fn databus_toml(&self, folder: &Path) -> String {
-        let mut text = format!("[listen]\nresp = [\"{}\"]\n[store]\n", self.listen);
+        let mut text = format!(
+            "[listen]\nresp = [\"{}\"]\n{}\n[store]\n",
+            self.listen, self.listen_more
+        );
         match &self.store {
             Some(store) => text += store,
             None => write!(

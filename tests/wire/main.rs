@@ -9,6 +9,7 @@ mod identity;
 mod limit;
 mod protocol;
 mod publisher;
+mod tls;
 
 use common::daemon::{Config, Daemon};
 use common::kafka::Kafka;

@@ -1,8 +1,10 @@
-// go-redis' session: publish, consume, mark, come back and go on from the mark. Argument: the daemon's host:port.
+// go-redis' session: publish, consume, mark, come back and go on from the mark. Arguments: the daemon's host:port, and for TLS the CA's certificate.
 package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -35,7 +37,21 @@ func connect(role string, protocol int) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr: os.Args[1], Password: auth + role, Protocol: protocol, PoolSize: 1, ReadTimeout: 20 * time.Second,
 		MaxRetries: -1, // a publish must not be sent twice
+		TLSConfig:  tlsConfig(),
 	})
+}
+
+func tlsConfig() *tls.Config {
+	if len(os.Args) < 3 {
+		return nil
+	}
+	pem, err := os.ReadFile(os.Args[2])
+	check(err)
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		log.Fatalf("no certificate in %s", os.Args[2])
+	}
+	return &tls.Config{RootCAs: roots}
 }
 
 func subscriber(protocol int) *redis.Client { return connect("sub&offset=oldest", protocol) }
@@ -127,7 +143,7 @@ func session(protocol int) {
 	check(client.Close())
 
 	wrong := strings.Replace(auth, "secret1", "wrong", 1) + "pub"
-	client = redis.NewClient(&redis.Options{Addr: os.Args[1], Password: wrong, Protocol: protocol, MaxRetries: -1})
+	client = redis.NewClient(&redis.Options{Addr: os.Args[1], Password: wrong, Protocol: protocol, MaxRetries: -1, TLSConfig: tlsConfig()})
 	if err := client.Ping(ctx).Err(); err == nil || !strings.HasPrefix(err.Error(), "WRONGPASS") {
 		log.Fatalf("a wrong secret: %v", err)
 	}

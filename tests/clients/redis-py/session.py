@@ -1,4 +1,4 @@
-"""redis-py's session: publish, consume, mark, come back and go on from the mark. Argument: the daemon's host:port."""
+"""redis-py's session: publish, consume, mark, come back and go on from the mark. Arguments: the daemon's host:port, and for TLS the CA's certificate."""
 
 import json
 import os
@@ -7,13 +7,14 @@ import sys
 import redis
 
 HOST, PORT = sys.argv[1].rsplit(":", 1)
+TLS = {"ssl": True, "ssl_ca_certs": sys.argv[2]} if len(sys.argv) > 2 else {}
 AUTH = "app_key1:app_secret1@group_name1/topic=test156&role="
 KEY = "redis-py-%s-%d" % (redis.__version__, os.getpid())
 
 
 def connect(role, auth=AUTH, **more):
     """A client of one connection, with the library's own ways: the AUTH string is the password."""
-    return redis.Redis(HOST, int(PORT), password=auth + role, socket_timeout=20, single_connection_client=True, **more)
+    return redis.Redis(HOST, int(PORT), password=auth + role, socket_timeout=20, single_connection_client=True, **TLS, **more)
 
 
 def subscriber():
