@@ -104,7 +104,7 @@ pub enum ListenAddr {
 }
 
 impl ListenAddr {
-    /// Whether only one of both can be listened on: 0.0.0.0 is all of IPv4, [::] all of IPv6 and nothing else.
+    /// Whether only one of both can be listened on: `0.0.0.0` is all of IPv4, `[::]` all of IPv6 and nothing else.
     fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tcp(one), Self::Tcp(two)) => {
