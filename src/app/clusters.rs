@@ -97,9 +97,11 @@ pub fn retire(old: &Live, new: &Live) {
 
 /// Names the apps whose cluster is not configured: they are refused.
 pub fn warn_of_unknown(live: &Live, grants: &Grants) {
-    for (app, cluster) in grants.clusters() {
-        if !live.clusters.contains_key(&**cluster) {
-            warn!(app, %cluster, "the app's cluster is not configured: it is refused until there is a section [clusters.{cluster}]");
+    for (app, apps) in grants.apps() {
+        for (_, cluster) in apps {
+            if !live.clusters.contains_key(&**cluster) {
+                warn!(app, %cluster, "the app's cluster is not configured: it is refused until there is a section [clusters.{cluster}]");
+            }
         }
     }
 }

@@ -91,11 +91,6 @@ impl Grants {
         }))
     }
 
-    /// Whether a grant names this group.
-    pub fn is_group(&self, group: &str) -> bool {
-        self.by_group.contains_key(group)
-    }
-
     /// The other group that the Kafka group id `group-colour` may belong to: one of that very name, or one that makes the same id with a colour of
     /// its own (`a` with colour `b-c` and `a-b` with colour `c`), where the longer group has the right to it.
     pub fn owner_of(&self, group: &str, colour: &str) -> Option<&str> {
@@ -109,12 +104,15 @@ impl Grants {
             .map(|(owner, _)| &**owner)
     }
 
-    /// Each key with its app's cluster, in no order; of several apps with one key the newest one's.
-    pub fn clusters(&self) -> impl Iterator<Item = (&str, &Arc<str>)> {
-        let newest = |apps: &[u32]| apps.first().map(|app| &self.apps[*app as usize].cluster);
+    /// Each key with its apps' secrets and clusters, in no order; several apps of one key newest first.
+    pub fn apps(&self) -> impl Iterator<Item = (&str, Vec<(&Secret, &Arc<str>)>)> {
+        let app = |app: &u32| {
+            let App { secret, cluster } = &self.apps[*app as usize];
+            (secret, cluster)
+        };
         self.by_key
             .iter()
-            .filter_map(move |(key, apps)| Some((&**key, newest(apps)?)))
+            .map(move |(key, apps)| (&**key, apps.iter().map(app).collect()))
     }
 
     /// The names of the clusters that apps with grants use, each with the topics granted on it, in order and once each.

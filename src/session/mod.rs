@@ -7,6 +7,7 @@ mod deadline;
 mod execute;
 mod failures;
 mod handshake;
+mod moves;
 mod output;
 mod publisher;
 mod shared;

@@ -1,18 +1,18 @@
 //! What all connections share: the snapshot of configuration and clusters, the grants, and who else is here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use rdkafka::ClientConfig;
 use rustls::ServerConfig;
 use tokio::sync::watch;
-use tracing::info;
 
 use super::clients::Clients;
 use super::failures::Failures;
+use super::moves::Moves;
 use crate::auth::{Grants, Refresh};
 use crate::config::Limits;
 use crate::kafka::group::Groups;
@@ -96,48 +96,5 @@ impl Shared {
 
     pub(super) fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
-    }
-}
-
-/// Apps that moved from one cluster to another while this daemon ran (SPEC 7).
-#[derive(Default)]
-pub struct Moves {
-    known: Mutex<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    /// The set that was compared last.
-    last: Option<Arc<Grants>>,
-    /// The cluster of each app key in the last set of grants.
-    clusters: HashMap<String, Arc<str>>,
-    /// App key and the cluster that it moved to.
-    moved: HashSet<(String, Arc<str>)>,
-}
-
-impl Moves {
-    /// Compares a new set of grants with the last one.
-    fn note(&self, grants: &Arc<Grants>) {
-        let mut known = self.known.lock().expect("no holder of this lock panics");
-        if known
-            .last
-            .as_ref()
-            .is_some_and(|last| Arc::ptr_eq(last, grants))
-        {
-            return;
-        }
-        known.last = Some(Arc::clone(grants));
-        for (key, cluster) in grants.clusters() {
-            let before = known.clusters.insert(key.to_owned(), Arc::clone(cluster));
-            if before.is_some_and(|before| before != *cluster) {
-                info!(app = key, %cluster, "the app moved to another cluster");
-                known.moved.insert((key.to_owned(), Arc::clone(cluster)));
-            }
-        }
-    }
-
-    pub(super) fn moved_to(&self, key: &str, cluster: &Arc<str>) -> bool {
-        let known = self.known.lock().expect("no holder of this lock panics");
-        !known.moved.is_empty() && known.moved.contains(&(key.to_owned(), cluster.clone()))
     }
 }

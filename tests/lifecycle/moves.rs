@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::common::daemon::{CLUSTER, Config, Daemon, identity};
+use crate::common::daemon::{CLUSTER, Config, Daemon, KEY, identity};
 use crate::common::kafka::Kafka;
 use crate::common::resp::{Client, Value, ok, request};
 use crate::common::{eventually, server, unique};
@@ -119,6 +119,26 @@ fn on_the_new_cluster_a_group_begins_at_the_oldest_record() {
         .expect_simple("STALE ");
     assert_eq!(client.call(&format!("SET 0 {}", found - 1)), ok());
     here.new.wait_committed(&here.group, &here.topic, &[found]);
+}
+
+#[test]
+fn an_app_whose_key_a_newer_one_has_moves_likewise() {
+    let mut here = Two::new();
+    here.new.write_values(&here.topic, 0, ["1", "2"]);
+    let config = here.daemon.config.clone();
+    here.daemon.config = config.app(KEY, "another", CLUSTER, ("g", "t", "pub"));
+    here.daemon.reload();
+    let mut client = here.daemon.subscriber(&here.group, &here.topic);
+    assert_eq!(client.call("MGET WAIT 0"), Value::Array(Vec::new()));
+    here.moves();
+    eventually("the old one is left", || {
+        offsets(&mut client).is_err().then_some(())
+    });
+    let mut client = here.daemon.subscriber(&here.group, &here.topic);
+    let found = eventually("records come", || {
+        offsets(&mut client).ok().filter(|found| !found.is_empty())
+    });
+    assert_eq!(found[0], 0, "the oldest of the new cluster");
 }
 
 #[test]
