@@ -115,6 +115,27 @@ impl Grants {
             .map(move |(key, apps)| (&**key, apps.iter().map(app).collect()))
     }
 
+    /// How many of these grants `next` lacks. One counts as kept where its key, group and topic are granted anything.
+    pub fn withdrawn_by(&self, next: &Self) -> usize {
+        let mut keys = vec![""; self.apps.len()];
+        for (key, apps) in &self.by_key {
+            apps.iter().for_each(|app| keys[*app as usize] = key);
+        }
+        let is_kept = |group: &str, grant: &Grant| {
+            let apps = next.by_key.get(keys[grant.app as usize]);
+            let grants = next.by_group.get(group);
+            let (Some(apps), Some(grants)) = (apps, grants) else {
+                return false;
+            };
+            apps.iter()
+                .any(|app| find(grants, *app, &grant.topic).is_some())
+        };
+        let kept = |(group, grants): (&Box<str>, &Vec<Grant>)| {
+            grants.iter().filter(|grant| is_kept(group, grant)).count()
+        };
+        self.grant_count() - self.by_group.iter().map(kept).sum::<usize>()
+    }
+
     /// The names of the clusters that apps with grants use, each with the topics granted on it, in order and once each.
     pub fn topics(&self) -> BTreeSet<(&str, &str)> {
         let grants = self.by_group.values().flatten();

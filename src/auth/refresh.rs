@@ -86,7 +86,7 @@ impl Refresh {
 
     /// The set in force; none before the first load.
     pub fn current(&self) -> Option<Arc<Grants>> {
-        self.shared.grants.borrow().clone()
+        self.shared.current()
     }
 
     /// Tells of each new set; a load that finds nothing new is not told.
@@ -124,6 +124,10 @@ impl Refresh {
 }
 
 impl Shared {
+    fn current(&self) -> Option<Arc<Grants>> {
+        self.grants.borrow().clone()
+    }
+
     fn begin(&self) {
         self.loads.send_modify(|loads| loads.begun += 1);
     }

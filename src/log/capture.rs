@@ -10,7 +10,14 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::prelude::*;
 
+use super::filter::Filter;
 use super::lines::{Fields, Lines, Start};
+use crate::config::Level;
+
+/// The lines of events as they are logged at the usual level, each behind its priority: `<4>` is a warning.
+pub fn lines(events: impl FnOnce()) -> String {
+    logged(Filter(Level::Info), Start::Priority, events)
+}
 
 /// The lines of all events in this thread that the filter lets through.
 pub fn logged(

@@ -154,6 +154,23 @@ fn apps_by_key() {
 }
 
 #[test]
+fn grants_that_another_set_lacks() {
+    let (all, none) = (grants(), Builder::new().build());
+    assert_eq!((all.withdrawn_by(&all), none.withdrawn_by(&all)), (0, 0));
+    assert_eq!(all.withdrawn_by(&none), all.grant_count());
+    let mut builder = Builder::new();
+    // Other numbers, secrets, clusters and operations; another topic; another key.
+    let two = builder.app("k2", "new", "c9".into());
+    let one = builder.app("k1", "s1", "c1".into());
+    let three = builder.app("k3", "s", "c1".into());
+    builder.grant(one, "g", "t", SUBSCRIBE);
+    builder.grant(one, "g", "new", SUBSCRIBE);
+    builder.grant(two, "h", "t", PUBLISH);
+    builder.grant(three, "g", "u", PUBLISH);
+    assert_eq!(all.withdrawn_by(&builder.build()), 3);
+}
+
+#[test]
 fn topics_by_cluster() {
     assert_eq!(
         grants().topics().into_iter().collect::<Vec<_>>(),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, info, warn};
+use tracing::info;
 
-use super::journal::Journal;
+use super::journal::{self, Journal};
 use super::{Failing, Replacement, Shared, Status};
 use crate::auth::{Loaded, Source, StoreError};
 
@@ -116,9 +116,7 @@ impl Task {
                 self.good(loaded, now);
             }
             Err(error) => {
-                let loads = self.failed(error, now);
-                self.next =
-                    Some(now + back_off(loads, self.interval, RandomState::new().hash_one(now)));
+                self.next = Some(self.failed(error, now));
             }
         }
     }
@@ -131,9 +129,8 @@ impl Task {
         } = loaded;
         let (apps, count) = (grants.app_count(), grants.grant_count());
         let mut status = self.shared.status();
-        if let Some(Failing { since, loads, .. }) = status.failing.take() {
-            let seconds = (now - since).as_secs();
-            info!(store = %self.name, seconds, loads, "the store loads again");
+        if let Some(failing) = status.failing.take() {
+            journal::recovered(&self.name, &failing, now);
         }
         self.journal.recovered();
         *status = Status {
@@ -147,43 +144,37 @@ impl Task {
         };
         drop(status); // whoever hears of the new set may ask for the status
         // Compared first: writing the channel would hold up everybody who authenticates.
-        let changed = match &*self.shared.grants.borrow() {
-            None => Some("the grants are loaded"),
-            Some(current) => (*current != grants).then_some("the grants changed"),
-        };
-        if let Some(event) = changed {
-            info!(store = %self.name, apps, grants = count, "{event}");
-            self.shared.grants.send_replace(Some(grants));
+        match self.shared.current() {
+            Some(before) if before == grants => return,
+            Some(before) => journal::changed(&self.name, &before, &grants),
+            None => info!(store = %self.name, apps, grants = count, "the grants are loaded"),
         }
+        self.shared.grants.send_replace(Some(grants));
     }
 
-    /// Gives the number of failures in a row.
-    fn failed(&mut self, error: StoreError, now: Instant) -> u32 {
-        let (since, loads) = {
+    /// Gives when to try again.
+    fn failed(&mut self, error: StoreError, now: Instant) -> Instant {
+        let failing = {
             let mut status = self.shared.status();
             let before = status.failing.take();
             let (since, loads) = before.map_or((now, 1), |before| {
                 (before.since, before.loads.saturating_add(1))
             });
-            status.failing = Some(Failing {
-                error: error.clone(),
+            let failing = Failing {
+                error,
                 since,
                 loads,
-            });
-            (since, loads)
+            };
+            status.failing = Some(failing.clone());
+            failing
         };
-        if self.journal.is_due(&error, now) {
-            let seconds = (now - since).as_secs();
-            match self.shared.grants.borrow().is_some() {
-                true => {
-                    warn!(store = %self.name, seconds, loads, "the store does not load, the last good grants stay in force: {error}")
-                }
-                false => {
-                    error!(store = %self.name, seconds, loads, "the store does not load and there are no grants yet: {error}")
-                }
-            }
+        let chance = RandomState::new().hash_one(now);
+        let next = now + back_off(failing.loads, self.interval, chance);
+        if self.journal.is_due(&failing.error, now) {
+            let are_grants = self.shared.current().is_some();
+            journal::failed(&self.name, &failing, are_grants, now, next);
         }
-        loads
+        next
     }
 }
 
