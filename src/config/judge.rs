@@ -41,17 +41,19 @@ impl Judge<'_> {
         }
     }
 
-    /// A value that is not of the key's type. `what` may hold the value, which may be a secret where it is not the type's.
+    /// A value that is not of the key's type; `what` says so.
     pub fn wrong_type(&mut self, key: &str, at: usize, what: &str) {
-        if key.starts_with("clusters.") && key.contains(".kafka") {
-            self.problem_with_example(
-                key,
-                at,
-                "not a table of settings, each a string, a number or a boolean",
-            );
-        } else {
-            self.problem_with_example(key, at, what);
-        }
+        let what = match key {
+            key if !key.starts_with("clusters.") => what,
+            key if key.contains(".kafka_files") => {
+                "not a table of settings, each the name of a file in quotes"
+            }
+            key if key.contains(".kafka") => {
+                "not a table of settings, each a string, a number or a boolean"
+            }
+            _ => what,
+        };
+        self.problem_with_example(key, at, what);
     }
 
     /// The value if it is in the range; the default where there is none, or a bad one.

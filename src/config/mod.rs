@@ -20,6 +20,7 @@ mod store;
 mod tls;
 mod units;
 mod unknown;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -71,7 +72,7 @@ pub fn load_with(file: &Path, credentials: Option<&Path>) -> Result<Config, Conf
         warnings: Vec::new(),
     };
     unknown::refuse(&mut table, &mut judge);
-    let raw: Raw = source::extract(table, |key, at, what| judge.wrong_type(&key, at, what));
+    let raw: Raw = source::extract(table, |key, at, what| judge.wrong_type(key, at, what));
     let home = file.parent().unwrap_or(Path::new(""));
     let config = Config::judge(raw, home, &mut judge);
     match judge.problems {

@@ -102,11 +102,16 @@ pub fn sections() -> [(&'static str, &'static [&'static str]); 7] {
         ("", keys::<Raw>()),
         ("listen", keys::<RawListen>()),
         ("store", keys::<RawStore>()),
-        ("clusters.*", keys::<RawCluster>()),
+        ("clusters.*", cluster_keys()),
         ("limits", keys::<RawLimits>()),
         ("tls", keys::<RawTls>()),
         ("log", keys::<RawLog>()),
     ]
+}
+
+/// The keys of a section `[clusters.NAME]`.
+pub fn cluster_keys() -> &'static [&'static str] {
+    keys::<RawCluster>()
 }
 
 /// The names of a struct's fields, as its derived `Deserialize` asks for them.

@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::problem::{Place, Problem};
+use super::words;
 
 /// The text of every file. A byte range counts through all of them in order, so that it says which file and which line.
 #[derive(Default)]
@@ -126,7 +127,7 @@ impl Sources {
 /// Takes a `T` out of the table. Each value of a wrong type is a problem and is left out, so that all are found in one go.
 pub fn extract<T: for<'de> Deserialize<'de> + Default>(
     mut table: DeTable<'_>,
-    mut wrong: impl FnMut(String, usize, &str),
+    mut wrong: impl FnMut(&str, usize, &str),
 ) -> T {
     loop {
         let error = match T::deserialize(Deserializer::from(Spanned::new(0..0, table.clone()))) {
@@ -134,27 +135,28 @@ pub fn extract<T: for<'de> Deserialize<'de> + Default>(
             Err(error) => error,
         };
         let at = error.span().map_or(0, |span| span.start);
-        let Some(key) = cut(&mut table, at) else {
-            wrong(String::new(), at, error.message());
+        let Some((key, found)) = cut(&mut table, at) else {
+            wrong("", at, error.message());
             return T::default();
         };
-        wrong(key, at, error.message());
+        let what = words::of_wrong_type(&found, error.message());
+        wrong(&key, at, &what);
     }
 }
 
-/// Removes the innermost entry whose value has the byte `at`; its dotted name.
-fn cut(table: &mut DeTable<'_>, at: usize) -> Option<String> {
+/// Removes the innermost entry whose value has the byte `at`; its dotted name and its value.
+fn cut<'s>(table: &mut DeTable<'s>, at: usize) -> Option<(String, DeValue<'s>)> {
     for (key, value) in table.iter_mut() {
         if let DeValue::Table(inner) = value.get_mut()
-            && let Some(below) = cut(inner, at)
+            && let Some((below, found)) = cut(inner, at)
         {
-            return Some(format!("{}.{below}", key.get_ref()));
+            return Some((format!("{}.{below}", key.get_ref()), found));
         }
     }
     let (key, _) = table.iter().find(|(_, value)| value.span().contains(&at))?;
     let name = key.get_ref().to_string();
-    table.remove(name.as_str());
-    Some(name)
+    let found = table.remove(name.as_str())?;
+    Some((name, found.into_inner()))
 }
 
 /// `conf.d/*.toml` beside the main file, without hidden files, as a shell would list them.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A duration with its unit, in quotes: "5s", "1m 30s", "250ms".
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
@@ -41,7 +41,7 @@ impl Visitor<'_> for IntervalVisitor {
     type Value = Interval;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a duration with its unit, in quotes")
+        f.write_str("a duration with its unit, in quotes, such as \"5s\",")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Interval, E> {
@@ -86,9 +86,11 @@ impl Visitor<'_> for NumberVisitor {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Number, E> {
-        usize::try_from(value)
-            .map(Number)
-            .map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
+        usize::try_from(value).map(Number).map_err(|_| {
+            E::custom(format_args!(
+                "{value} is out of range: it may not be negative"
+            ))
+        })
     }
 }
 
