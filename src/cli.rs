@@ -52,6 +52,12 @@ pub enum Command {
     /// Loads and judges it with the daemon's own loader and says, in short, what it means; else everything that is wrong,
     /// with file and line. Connects to nothing, unless --connect is there.
     ///
+    /// Exit code 78 means that the configuration is wrong. With --connect it also means that a store or a cluster which it
+    /// names does not answer, although the daemon would start, and wait for it: the last line says so. A script that
+    /// must tell these apart runs both:
+    ///
+    ///     databus check && databus check --connect || echo "good, but not all that it names answers"
+    ///
     /// Secrets that are credentials of the service (a plain name in password_file or kafka_files) are found while it runs:
     ///
     ///     CREDENTIALS_DIRECTORY=/run/credentials/databus.service databus check
@@ -106,8 +112,8 @@ Exit codes:
   0   done
   64  the command line is wrong
   70  an error inside databus
-  77  a permission is missing
-  78  the configuration is wrong, or what it names cannot be used
+  77  a permission is missing: a file that may not be read, an address that may not be listened on
+  78  the configuration is wrong, or what it names cannot be used; with `check --connect` also: does not answer
 
 Files:
   /etc/databus/databus.toml    the configuration; the installed one explains every key

@@ -41,6 +41,7 @@ impl From<AppError> for Failure {
         let code = match &error {
             AppError::Config(error) if error.is_permission() => PERMISSION,
             AppError::Bind(error) if error.is_permission() => PERMISSION,
+            AppError::Store(_) => PERMISSION,
             AppError::Config(_)
             | AppError::Bind(_)
             | AppError::Inherit(_)
@@ -57,6 +58,7 @@ impl From<CheckError> for Failure {
     fn from(error: CheckError) -> Self {
         let code = match &error {
             CheckError::Config(error) if error.is_permission() => PERMISSION,
+            CheckError::Found(found) if found.is_permission() => PERMISSION,
             CheckError::Config(_) | CheckError::Found(_) => CONFIG,
             CheckError::Output(_) => EXIT_INTERNAL as u8,
         };

@@ -216,31 +216,66 @@ fn a_missing_configuration_is_78() {
 }
 
 #[test]
-fn a_configuration_that_may_not_be_read_is_77() {
-    let (directory, path) = written("");
-    let mut command = if fs::metadata("/proc/self").expect("a process").uid() == 0 {
-        // root reads everything: a copy that somebody else can run, run by somebody else.
-        set_mode(directory.path(), 0o755);
-        let program = directory.path().join("databus");
-        fs::copy(env!("CARGO_BIN_EXE_databus"), &program).expect("copied");
-        set_mode(&program, 0o755);
-        let mut command = Command::new(program);
-        command.uid(65534).gid(65534);
-        command
-    } else {
-        set_mode(Path::new(&path), 0o000);
-        Command::new(env!("CARGO_BIN_EXE_databus"))
-    };
-    let ended = end(command.args(["check", "--config", &path]));
-    assert_eq!(ended.code, Some(77), "{}", ended.err);
-    assert!(
-        ended
-            .err
-            .contains("databus.toml: cannot read: Permission denied"),
-        "{}",
-        ended.err
+fn files_that_may_not_be_read_are_77() {
+    let cluster = "[clusters.a]\nbrokers = [\"127.0.0.1:1\"]\n";
+    let password = format!(
+        "{cluster}kafka = {{ security.protocol = \"ssl\" }}\nkafka_files = {{ ssl.key.password = \"SECRET\" }}\n"
     );
+    let ca = format!(
+        "{cluster}kafka = {{ security.protocol = \"ssl\", ssl.ca.location = \"SECRET\" }}\n"
+    );
+    for (file, text, why) in [
+        (
+            "databus.toml",
+            "",
+            "databus.toml: cannot read: Permission denied",
+        ),
+        (
+            "apps.toml",
+            "",
+            "apps.toml: may not be read: it belongs to user ",
+        ),
+        ("SECRET", &password, "cannot read "),
+        ("SECRET", &ca, "let the daemon's user or group read it"),
+    ] {
+        let (directory, path) = written("");
+        let file = directory.path().join(file);
+        write_private(&directory.path().join("SECRET"), "s3cret\n");
+        let place = directory.path().join("SECRET");
+        let listen = "[listen]\nresp = [\"127.0.0.1:0\"]\n";
+        let text = listen.to_owned() + &text.replace("SECRET", place.to_str().expect("UTF-8"));
+        write_private(Path::new(&path), &text);
+        for command in ["check", "serve"] {
+            let ended = end(as_nobody(directory.path(), &file).args([command, "--config", &path]));
+            let told = ended.out + &ended.err;
+            assert_eq!(ended.code, Some(77), "{command}: {told}");
+            assert!(told.contains(why) && !told.contains("s3cret"), "{told}");
+        }
+    }
 }
+
+/// The program as somebody who may read all of the directory but `file`, whose modes this changes.
+fn as_nobody(directory: &Path, file: &Path) -> Command {
+    if fs::metadata("/proc/self").expect("a process").uid() != 0 {
+        set_mode(file, 0o000);
+        return Command::new(env!("CARGO_BIN_EXE_databus"));
+    }
+    // root reads everything: a copy that somebody else can run, run by somebody else.
+    set_mode(directory, 0o755);
+    let program = directory.join("databus");
+    fs::copy(env!("CARGO_BIN_EXE_databus"), &program).expect("copied");
+    set_mode(&program, 0o755);
+    for name in ["databus.toml", "apps.toml", "SECRET"] {
+        let path = directory.join(name);
+        let owner = if path == file { 0 } else { NOBODY };
+        std::os::unix::fs::chown(path, Some(owner), Some(owner)).expect("root may");
+    }
+    let mut command = Command::new(program);
+    command.uid(NOBODY).gid(NOBODY);
+    command
+}
+
+const NOBODY: u32 = 65534;
 
 #[test]
 fn secrets_come_from_the_service_s_credentials() {
@@ -308,12 +343,13 @@ fn the_file_store_is_judged_too() {
 }
 
 #[test]
-fn a_cluster_that_does_not_answer_is_78_with_connect() {
+fn a_cluster_or_store_that_does_not_answer_is_78_with_connect() {
     let text = "[clusters.a]\nbrokers = [\"127.0.0.1:1\"]\n";
     assert_eq!(check(text).code, Some(0));
     let (_directory, path) = written(text);
     let ended = databus(&["check", "--connect", "--config", &path]);
-    assert_eq!((ended.code, &*ended.err), (Some(78), "1 problem\n"));
+    let last = "1 problem: the configuration is good, but not all that it names answers\n";
+    assert_eq!((ended.code, &*ended.err), (Some(78), last));
     assert!(
         ended
             .out
@@ -321,6 +357,26 @@ fn a_cluster_that_does_not_answer_is_78_with_connect() {
         "{}",
         ended.out
     );
+}
+
+#[test]
+fn what_does_not_answer_and_what_is_wrong_are_told_apart() {
+    let away = "[store]\nkind = \"redis\"\nurl = \"redis://127.0.0.1:1/0\"\n";
+    for (text, last) in [
+        (
+            away.to_owned(),
+            "1 problem: the configuration is good, but not all that it names answers\n",
+        ),
+        (
+            away.to_owned() + "[listen]\nresp = [\"192.0.2.1:1\"]\n",
+            "2 problems\n",
+        ),
+    ] {
+        let (_directory, path) = written(&text);
+        assert_eq!(databus(&["check", "--config", &path]).code, Some(0));
+        let ended = databus(&["check", "--connect", "--config", &path]);
+        assert_eq!((ended.code, &*ended.err), (Some(78), last), "{}", ended.out);
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
-use crate::auth::{Refresh, Source};
+use crate::auth::{Refresh, Source, StoreError};
 use crate::config::{self, Config, ConfigError, Listen};
 use crate::log::{self, Log};
 use crate::server::{self, BindError, Listener};
@@ -33,6 +33,9 @@ pub enum AppError {
     Bind(#[from] BindError),
     #[error(transparent)]
     Inherit(#[from] InheritError),
+    /// A file of apps that may not be read. Any other trouble with a store may pass while the daemon runs.
+    #[error(transparent)]
+    Store(StoreError),
     #[error("no address to listen on: [listen] resp is empty, and systemd passed no socket")]
     NoListener,
     #[error(
@@ -60,7 +63,7 @@ struct App {
 ///
 /// # Errors
 ///
-/// The configuration is refused, or an address cannot be listened on.
+/// The configuration is refused, the file of apps may not be read, or an address cannot be listened on.
 pub fn serve(file: PathBuf) -> Result<(), AppError> {
     // Before any thread is started.
     let inherited = systemd::inherited()?;
@@ -91,6 +94,11 @@ pub fn serve(file: PathBuf) -> Result<(), AppError> {
         }
         let live = clusters::live(&config, None, false).map_err(AppError::Internal)?;
         let source = config.store.source.clone();
+        if matches!(source, Source::File { .. })
+            && let Err(error @ StoreError::Unreadable { .. }) = source.load().await
+        {
+            return Err(AppError::Store(error));
+        }
         App::build(Some(file), config, live, source, log)
             .run(listeners)
             .await

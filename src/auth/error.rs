@@ -9,9 +9,12 @@ pub enum StoreError {
     /// The network, or a server that is away, slow or hung.
     #[error("{store}: {why}")]
     Unreachable { store: String, why: String },
-    /// Whoever set the permissions: user, password, file mode.
+    /// Whoever set the permissions: user, password, a file mode that is too open.
     #[error("{store}: {why}")]
     Refused { store: String, why: String },
+    /// Whoever owns the file: this process may not read it.
+    #[error("{store}: {why}")]
+    Unreadable { store: String, why: String },
     /// What stands in the store: no such tables, no such columns, a file that does not parse.
     #[error("{store}: {why}")]
     Contents { store: String, why: String },
@@ -37,6 +40,13 @@ impl StoreError {
 
     pub(super) fn refused(store: &str, why: impl Into<String>) -> Self {
         Self::Refused {
+            store: store.into(),
+            why: why.into(),
+        }
+    }
+
+    pub(super) fn unreadable(store: &str, why: impl Into<String>) -> Self {
+        Self::Unreadable {
             store: store.into(),
             why: why.into(),
         }

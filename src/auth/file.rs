@@ -224,7 +224,7 @@ impl Reader<'_> {
 fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
     let name = name(path);
     match (error.kind(), path.metadata()) {
-        (io::ErrorKind::PermissionDenied, Ok(metadata)) => StoreError::refused(
+        (io::ErrorKind::PermissionDenied, Ok(metadata)) => StoreError::unreadable(
             &name,
             format!(
                 "may not be read: it belongs to user {} and group {} and has mode {:04o}; run: chgrp <the daemon's group> {name} && chmod 0640 {name}",
@@ -233,7 +233,7 @@ fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
                 mode(&metadata)
             ),
         ),
-        (io::ErrorKind::PermissionDenied, Err(_)) => StoreError::refused(
+        (io::ErrorKind::PermissionDenied, Err(_)) => StoreError::unreadable(
             &name,
             "may not be reached: a directory above it is closed to the daemon",
         ),

@@ -20,13 +20,26 @@ pub struct Topics {
     pub names: BTreeSet<String>,
 }
 
-/// Asks for the cluster's metadata, for some seconds at most. The error says what is wrong and what to do.
-pub fn ask(cluster: &Cluster) -> Result<Topics, String> {
+/// Why a cluster does not answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Nobody was reached: the brokers are away, or somewhere else. Else somebody was, and refused.
+    pub is_away: bool,
+    /// What is wrong and what to do.
+    pub why: String,
+}
+
+/// Asks for the cluster's metadata, for some seconds at most.
+pub fn ask(cluster: &Cluster) -> Result<Topics, Silence> {
     let mut config = cluster.client_config();
     config.set_log_level(RDKafkaLogLevel::Emerg);
-    let client: BaseConsumer<Reasons> = config
-        .create_with_context(Reasons::default())
-        .map_err(|error| error.to_string())?;
+    let client: BaseConsumer<Reasons> =
+        config
+            .create_with_context(Reasons::default())
+            .map_err(|error| Silence {
+                is_away: false,
+                why: error.to_string(),
+            })?;
     let start = Instant::now();
     loop {
         let asked = client.fetch_metadata(None, SLICE);
@@ -86,7 +99,7 @@ impl Reasons {
             .any(|code| self.reason(*code).is_some())
     }
 
-    fn explain(&self) -> String {
+    fn explain(&self) -> Silence {
         use RDKafkaErrorCode::{
             AllBrokersDown, Authentication, BrokerTransportFailure, Resolve, SSL,
         };
@@ -109,14 +122,21 @@ impl Reasons {
                 "check `brokers`, and whether they run and security.protocol is what they speak",
             ),
         ];
+        let told = |(code, advice)| {
+            Some(Silence {
+                is_away: !matches!(code, Authentication | SSL),
+                why: format!("{}: {advice}", self.reason(code)?),
+            })
+        };
         advice
             .into_iter()
-            .find_map(|(code, advice)| Some(format!("{}: {advice}", self.reason(code)?)))
-            .unwrap_or_else(|| {
-                format!(
+            .find_map(told)
+            .unwrap_or_else(|| Silence {
+                is_away: true,
+                why: format!(
                     "no answer within {} s: check `brokers`, and the network between",
                     PATIENCE.as_secs()
-                )
+                ),
             })
     }
 
@@ -171,14 +191,17 @@ mod tests {
     #[test]
     fn a_broker_that_is_not_there_is_told() {
         let why = ask(&Cluster::new(vec!["127.0.0.1:1".to_owned()])).expect_err("nobody listens");
-        assert!(why.contains("Connection refused: check `brokers`"), "{why}");
+        assert!(
+            why.is_away && why.why.contains("Connection refused: check `brokers`"),
+            "{why:?}"
+        );
     }
 
     #[test]
     fn the_most_telling_reason_is_told() {
         let reasons = Reasons::default();
         assert!(!reasons.is_final());
-        assert!(reasons.explain().starts_with("no answer within 6 s"));
+        assert!(reasons.explain().why.starts_with("no answer within 6 s"));
         let error = |code, text| reasons.error(KafkaError::Global(code), text);
         error(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
         error(RDKafkaErrorCode::BrokerTransportFailure, "old");
@@ -187,12 +210,15 @@ mod tests {
             "refused (after 1ms in state CONNECT)",
         );
         assert!(reasons.is_final());
-        assert!(reasons.explain().starts_with("refused: check `brokers`"));
-        error(RDKafkaErrorCode::Authentication, "invalid credentials");
         assert!(
             reasons
                 .explain()
-                .starts_with("invalid credentials: check sasl.mechanism, sasl.username")
+                .why
+                .starts_with("refused: check `brokers`")
         );
+        error(RDKafkaErrorCode::Authentication, "invalid credentials");
+        let Silence { is_away, why } = reasons.explain();
+        let told = "invalid credentials: check sasl.mechanism, sasl.username";
+        assert!(!is_away && why.starts_with(told), "{why}");
     }
 }

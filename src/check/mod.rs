@@ -4,33 +4,75 @@ mod brokers;
 mod listen;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use crate::auth::{Grants, Loaded, Source};
+use crate::auth::{Grants, Loaded, Source, StoreError};
 use crate::config::{self, Cluster, Config, ConfigError, Listen};
-use brokers::Topics;
+use brokers::{Silence, Topics};
 use listen::Tried;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// How many problems there are. They were told where they were found.
-    #[error("{}", problems(*.0))]
-    Found(usize),
+    /// They were told where they were found.
+    #[error("{0}")]
+    Found(Found),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
+}
+
+/// How many problems there are, by who is at fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The configuration, or what it names.
+    pub wrong: usize,
+    /// A permission that this process lacks.
+    pub denied: usize,
+    /// Stores and clusters that do not answer: they may be away, or be somewhere else.
+    pub away: usize,
+}
+
+impl Found {
+    /// Whether nothing but missing permissions stands in the way (exit code 77 instead of 78).
+    pub fn is_permission(self) -> bool {
+        self.denied > 0 && self.wrong + self.away == 0
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.wrong + self.denied + self.away {
+            1 => f.write_str("1 problem")?,
+            number => write!(f, "{number} problems")?,
+        }
+        if self.wrong + self.denied == 0 {
+            f.write_str(": the configuration is good, but not all that it names answers")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whose fault a problem is.
+#[derive(Clone, Copy)]
+enum Fault {
+    Wrong,
+    Denied,
+    Away,
 }
 
 /// Loads `file` as the daemon does and writes what it means to `out`. A file store is read, too; a database and the
 /// clusters are asked with `connect`, and the addresses are tried.
 pub fn run(file: &Path, connect: bool, out: &mut impl Write) -> Result<(), CheckError> {
     let config = config::load(file)?;
-    let mut report = Report { out, problems: 0 };
+    let mut report = Report {
+        out,
+        found: Found::default(),
+    };
     report.line(
         "configuration",
         list(config.files.iter().map(|path| path.display())),
@@ -41,15 +83,15 @@ pub fn run(file: &Path, connect: bool, out: &mut impl Write) -> Result<(), Check
     for warning in &config.warnings {
         report.warning(warning)?;
     }
-    match report.problems {
-        0 => Ok(report.line("ok", "")?),
-        problems => Err(CheckError::Found(problems)),
+    match report.found {
+        found if found == Found::default() => Ok(report.line("ok", "")?),
+        found => Err(CheckError::Found(found)),
     }
 }
 
 struct Report<'a, W> {
     out: &'a mut W,
-    problems: usize,
+    found: Found,
 }
 
 impl<W: Write> Report<'_, W> {
@@ -68,7 +110,13 @@ impl<W: Write> Report<'_, W> {
                 Tried::Served => {
                     self.line("", format_args!("{address} is served by a databus now"))?
                 }
-                Tried::Bad(error) if connect => self.problem(error)?,
+                Tried::Bad(error) if connect => {
+                    let fault = match error.is_permission() {
+                        true => Fault::Denied,
+                        false => Fault::Wrong,
+                    };
+                    self.problem(fault, error)?;
+                }
                 Tried::Later(error) | Tried::Bad(error) => self.warning(error)?,
             }
         }
@@ -108,7 +156,14 @@ impl<W: Write> Report<'_, W> {
                 }
                 Ok(Some(loaded.grants))
             }
-            Err(why) => self.problem(why).map(|()| None),
+            Err(error) => {
+                let fault = match error {
+                    StoreError::Unreadable { .. } => Fault::Denied,
+                    StoreError::Unreachable { .. } => Fault::Away,
+                    _ => Fault::Wrong,
+                };
+                self.problem(fault, error).map(|()| None)
+            }
         }
     }
 
@@ -139,7 +194,10 @@ impl<W: Write> Report<'_, W> {
             match answers.get(name.as_str()) {
                 None => {}
                 Some(Ok(topics)) => self.topics(topics, &granted)?,
-                Some(Err(why)) => self.problem(why)?,
+                Some(Err(Silence { is_away, why })) => {
+                    let fault = if *is_away { Fault::Away } else { Fault::Wrong };
+                    self.problem(fault, why)?;
+                }
             }
         }
         for name in granted.keys() {
@@ -180,24 +238,29 @@ impl<W: Write> Report<'_, W> {
         self.line("", format_args!("warning: {what}"))
     }
 
-    fn problem(&mut self, what: impl Display) -> io::Result<()> {
-        self.problems += 1;
+    fn problem(&mut self, fault: Fault, what: impl Display) -> io::Result<()> {
+        *match fault {
+            Fault::Wrong => &mut self.found.wrong,
+            Fault::Denied => &mut self.found.denied,
+            Fault::Away => &mut self.found.away,
+        } += 1;
         self.line("", format_args!("problem: {what}"))
     }
 }
 
-fn load(source: &Source) -> Result<Loaded, String> {
+fn load(source: &Source) -> Result<Loaded, StoreError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|error| format!("cannot be asked: {error}"))?;
-    runtime
-        .block_on(source.load())
-        .map_err(|error| error.to_string())
+    let runtime = runtime.map_err(|error| StoreError::Internal {
+        store: source.name(),
+        why: format!("cannot be asked: {error}"),
+    })?;
+    runtime.block_on(source.load())
 }
 
 /// Asks all at once: one that does not answer takes its time.
-fn ask_all(clusters: &BTreeMap<String, Cluster>) -> BTreeMap<&str, Result<Topics, String>> {
+fn ask_all(clusters: &BTreeMap<String, Cluster>) -> BTreeMap<&str, Result<Topics, Silence>> {
     thread::scope(|scope| {
         let ask = |cluster| scope.spawn(move || brokers::ask(cluster));
         let asked: Vec<_> = clusters
@@ -232,13 +295,6 @@ fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
         .map(|item| item.to_string())
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-fn problems(number: usize) -> String {
-    match number {
-        1 => "1 problem".to_owned(),
-        number => format!("{number} problems"),
-    }
 }
 
 /// Where a line's text begins.
