@@ -23,7 +23,7 @@ pub enum Command {
     /// Run the daemon
     ///
     /// Runs in the foreground until SIGTERM or SIGINT, which let it finish what is in hand ([limits] drain_timeout; a
-    /// second one ends it at once). SIGHUP reads the configuration and the grants again; what it refuses changes nothing.
+    /// second one ends it at once, with exit code 70). SIGHUP reads the configuration and the grants again; what it refuses changes nothing.
     ///
     /// It starts without its store and its brokers, too: it says what is missing, and goes on as they come. It logs to
     /// the journal where systemd connected it, else to stderr.
@@ -111,7 +111,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   64  the command line is wrong
-  70  an error inside databus
+  70  an error inside databus, or stopped at once by a second signal
   77  a permission is missing: a file that may not be read, an address that may not be listened on
   78  the configuration is wrong, or what it names cannot be used; with `check --connect` also: does not answer
 

@@ -47,7 +47,7 @@ impl From<AppError> for Failure {
             | AppError::Inherit(_)
             | AppError::NoListener
             | AppError::NoCertificate => CONFIG,
-            AppError::Internal(_) => EXIT_INTERNAL as u8,
+            AppError::Cut(_) | AppError::Internal(_) => EXIT_INTERNAL as u8,
         };
         let text = error.to_string();
         Self { text, code }

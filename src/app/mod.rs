@@ -43,6 +43,9 @@ pub enum AppError {
          or take away the socket unit with FileDescriptorName=resp_tls"
     )]
     NoCertificate,
+    /// By a second signal, with so many clients.
+    #[error("stopped at once by a second signal: clients cut off: {0}")]
+    Cut(usize),
     #[error("{0}")]
     Internal(String),
 }
@@ -162,17 +165,17 @@ impl App {
                 }
             }
         }
-        self.drain(stop, server, signals).await;
-        Ok(())
+        self.drain(stop, server, signals).await
     }
 
-    /// Answers what was sent, commits what was marked, and leaves; a second signal, or the deadline, ends that.
+    /// Answers what was sent, commits what was marked, and leaves; a second signal, or the deadline, ends that. The deadline is
+    /// part of an orderly stop. A second signal is not: as with redis-server, who waits for the end learns that it was cut.
     async fn drain(
         self,
         stop: watch::Sender<bool>,
         mut server: JoinHandle<()>,
         mut signals: Signals,
-    ) {
+    ) -> Result<(), AppError> {
         let began = Instant::now();
         let limit = self.config.limits.drain_timeout;
         info!(clients = self.shared.clients.count(), "stopping");
@@ -207,8 +210,16 @@ impl App {
                     "stopped at the deadline: what is not answered may have been written"
                 ),
             },
-            () = urgent => warn!(clients = clients.clients.count(), "stopped at once, as asked"),
+            () = urgent => {
+                let cut = clients.clients.count();
+                warn!(
+                    seconds = seconds(began), clients = cut,
+                    "stopped at once by a second signal: what is not answered may have been written, the last marks may be lost"
+                );
+                return Err(AppError::Cut(cut));
+            }
         }
+        Ok(())
     }
 }
 

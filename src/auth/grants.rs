@@ -130,10 +130,11 @@ impl Grants {
             apps.iter()
                 .any(|app| find(grants, *app, &grant.topic).is_some())
         };
-        let kept = |(group, grants): (&Box<str>, &Vec<Grant>)| {
-            grants.iter().filter(|grant| is_kept(group, grant)).count()
-        };
-        self.grant_count() - self.by_group.iter().map(kept).sum::<usize>()
+        let gone = self.by_group.iter().map(|(group, grants)| {
+            let gone = grants.iter().filter(|grant| !is_kept(group, grant));
+            gone.count()
+        });
+        gone.sum()
     }
 
     /// The names of the clusters that apps with grants use, each with the topics granted on it, in order and once each.

@@ -130,6 +130,27 @@ fn what_kafka_does_not_confirm_is_told_before_the_deadline() {
 }
 
 #[test]
+fn a_second_signal_ends_it_at_once() {
+    let (mock, mut daemon) = mocked("60s");
+    let mut client = daemon.publisher("g", "t");
+    client.exchange("SET k v\r\n", "+OK\r\n");
+    mock.slow(Duration::from_secs(60));
+    client.send("SET k v\r\n");
+    client.expect_silence(Duration::from_millis(300));
+    daemon.signal(libc::SIGTERM);
+    daemon.wait_for_log("stopping");
+    daemon.signal(libc::SIGHUP);
+    client.expect_silence(Duration::from_millis(300));
+    daemon.signal(libc::SIGINT);
+    let (status, time) = timed(|| daemon.wait());
+    assert_eq!(status.code(), Some(70), "{status}");
+    assert!(time < Duration::from_secs(20), "{time:?}");
+    daemon.wait_for_log("WARN  stopped at once by a second signal");
+    daemon.wait_for_log("clients cut off: 1");
+    client.expect_close();
+}
+
+#[test]
 fn what_kafka_confirms_in_time_is_answered() {
     let (mock, mut daemon) = mocked("20s");
     let mut client = daemon.publisher("g", "t");
