@@ -247,17 +247,19 @@ impl Kafka {
 
     /// Commits for a group that has no members, as a tool or another program does.
     pub fn commit(&self, group: &str, topic: &str, positions: &[(i32, i64, &str)]) {
+        let outsider = self.outsider(group);
+        outsider.commit(topic, positions).expect("committed");
+    }
+
+    /// Who commits for a group at once, without being its member.
+    pub fn outsider(&self, group: &str) -> Outsider {
         let consumer = self.consumer(group);
-        let mut list = TopicPartitionList::new();
-        for &(partition, offset, note) in positions {
-            let mut element = list.add_partition(topic, partition);
-            element
-                .set_offset(Offset::Offset(offset))
-                .expect("an offset");
-            element.set_metadata(note);
-        }
-        consumer.assign(&list).expect("assigned");
-        consumer.commit(&list, CommitMode::Sync).expect("committed");
+        // Now it is connected to the group's coordinator.
+        let nothing = positions("__consumer_offsets", [(0, Offset::Invalid)]);
+        consumer
+            .committed_offsets(nothing, PATIENCE)
+            .expect("Kafka answers");
+        Outsider(consumer)
     }
 
     /// How many members the group has.
@@ -315,6 +317,25 @@ impl Kafka {
             .set("fetch.wait.max.ms", "10")
             .create()
             .expect("a consumer")
+    }
+}
+
+/// See [`Kafka::outsider`].
+pub struct Outsider(BaseConsumer);
+
+impl Outsider {
+    /// Partition, offset and note of each.
+    pub fn commit(&self, topic: &str, positions: &[(i32, i64, &str)]) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for &(partition, offset, note) in positions {
+            let mut element = list.add_partition(topic, partition);
+            element
+                .set_offset(Offset::Offset(offset))
+                .expect("an offset");
+            element.set_metadata(note);
+        }
+        self.0.assign(&list)?;
+        self.0.commit(&list, CommitMode::Sync)
     }
 }
 

@@ -1,9 +1,14 @@
 //! Where reading begins, and where it goes on.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
+use std::time::Duration;
 
-use crate::common::eventually;
-use crate::common::resp::{ok, request};
+use crate::common::daemon::{Config, Daemon};
+use crate::common::kafka::Kafka;
+use crate::common::resp::{Value, ok, request};
+use crate::common::{eventually, free_port, unique};
 use crate::setting::*;
 
 #[test]
@@ -47,6 +52,86 @@ fn where_a_group_begins_is_committed_at_once() {
         Some(here.committed()).filter(|committed| committed.iter().all(Option::is_some))
     });
     assert_eq!(committed, noted(&[0, 1], 2));
+}
+
+#[test]
+fn daemons_that_begin_a_group_together_skip_nothing() {
+    const ROUNDS: u64 = 12;
+    let kafka = Kafka::first();
+    let topic = kafka.topic(1);
+    let groups: Vec<_> = (0..ROUNDS).map(|_| unique("g")).collect();
+    let granted = |config: Config, group: &String| config.grant(group, &topic, "sub");
+    let daemons = [(), ()].map(|()| groups.iter().fold(Config::new(), granted).start());
+    let begin = |daemon: &Daemon, group: &str| {
+        let mut client = daemon.subscriber(group, &topic);
+        eventually("it begins", || {
+            matches!(client.call("MGET WAIT 0"), Value::Array(_)).then_some(())
+        });
+        let next = kafka.write_values(&topic, 0, ["\"next\""])[0];
+        (client, next)
+    };
+    let mut clients = thread::scope(|scope| {
+        let (end, ended) = mpsc::channel::<()>();
+        let (kafka, topic) = (&kafka, &topic);
+        // Without records in between, both daemons would find the same end.
+        scope.spawn(move || {
+            while ended.try_recv() == Err(TryRecvError::Empty) {
+                kafka.write_values(&topic, 0, ["\"between\""]);
+            }
+        });
+        let round = |(group, round): (&String, u64)| {
+            thread::scope(|scope| {
+                let both = daemons
+                    .each_ref()
+                    .map(|daemon| scope.spawn(|| begin(daemon, group)));
+                // One is held up in the middle of it, each time at another place.
+                thread::sleep(Duration::from_millis(round));
+                daemons[1].signal(libc::SIGSTOP);
+                thread::sleep(Duration::from_millis(50));
+                daemons[1].signal(libc::SIGCONT);
+                both.map(|thread| thread.join().expect("it begins"))
+            })
+        };
+        let clients: Vec<_> = groups.iter().zip(0..).map(round).collect();
+        drop(end);
+        clients
+    });
+    for (group, clients) in groups.iter().zip(&mut clients) {
+        let answered = clients.iter().map(|(_, next)| *next).min().expect("two");
+        let committed = kafka.committed_offsets(group, &topic)[0];
+        assert!(
+            (0..=answered).contains(&committed),
+            "{group} begins at {committed}, behind {answered}, which came after an answer"
+        );
+        let first = eventually("it is read", || {
+            let found = clients.iter_mut().find_map(|(client, _)| {
+                let found = client.call("MGET COUNT 1 WAIT 100").array();
+                found.into_iter().next()
+            });
+            found.map(|message| Message::parse(message).offset)
+        });
+        assert_eq!(first, committed, "{group}");
+    }
+}
+
+#[test]
+fn where_a_group_begins_is_certain_once_an_mget_was_answered() {
+    let here = setting(1);
+    for _ in 0..10 {
+        let group = unique("g");
+        let mut config = here.daemon.config.clone();
+        config.listen.set_port(free_port());
+        let daemon = config.grant(&group, &here.topic, "sub").start();
+        // Another daemon that found no commit either, and is slow.
+        let other = here.kafka.outsider(&group);
+        let mut client = daemon.subscriber(&group, &here.topic);
+        eventually("it begins", || {
+            matches!(client.call("MGET WAIT 0"), Value::Array(_)).then_some(())
+        });
+        let late = other.commit(&here.topic, &[(0, 1_000, "databus 1 1")]);
+        assert!(late.is_err(), "Kafka took the commit of the other daemon");
+        assert_eq!(here.kafka.committed_offsets(&group, &here.topic), [0]);
+    }
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub(super) struct Thread {
     started: Instant,
     /// Where the group stood when it was first asked for; None until Kafka has said so.
     begin: Option<Places>,
+    /// Until when another daemon's begin may still take the place of ours, where we wrote it just now.
+    settles: Option<Instant>,
     /// Who asked before that was known, and until when they wanted to wait.
     early: HashMap<Member, u64>,
     /// Partitions assigned by Kafka whose places are being asked for.
@@ -113,6 +115,7 @@ impl Thread {
             replies: HashMap::new(),
             started: now,
             begin: None,
+            settles: None,
             early: HashMap::new(),
             assigning: None,
             ask_again: None,
@@ -183,9 +186,9 @@ impl Thread {
             } => {
                 let deadline = now + millis(wait);
                 // Nothing is begun by an empty answer that comes before the beginning is known.
-                let held = match &self.begin {
-                    Some(_) => deadline,
-                    None => {
+                let held = match self.has_begun() {
+                    true => deadline,
+                    false => {
                         self.early.insert(member, deadline);
                         deadline.max(now + millis(BEGIN_WAIT))
                     }
@@ -397,10 +400,11 @@ impl Thread {
             Found::Begin(Ok(places)) => {
                 self.trouble = None;
                 self.state.set_joined(false, places.places.len() as i32);
+                let ours = places.uncommitted(&self.key.topic).count() > 0;
                 self.begin = Some(places);
-                let now = self.now();
-                for (member, deadline) in std::mem::take(&mut self.early) {
-                    self.state.end_wait(member, deadline, now);
+                match ours {
+                    true => self.settles = Some(Instant::now() + SETTLE),
+                    false => self.begun(),
                 }
                 if let Err(error) = self.consumer.subscribe(&[&self.key.topic]) {
                     warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, %error, "cannot subscribe");
@@ -426,6 +430,21 @@ impl Thread {
                 self.ask_again = Some(Instant::now() + ASK_AGAIN);
             }
             Found::End(partition, end) => self.state.end_known(partition, end, self.now()),
+        }
+    }
+
+    /// Whether it is certain where the group begins. Daemons that begin it at the same moment all find no commit, and the last of
+    /// their commits counts. It comes before any of them is a member, because Kafka then takes commits of members only; so a record
+    /// that is published after an empty answer is behind the begin, whosever it is.
+    fn has_begun(&self) -> bool {
+        self.begin.is_some() && self.settles.is_none()
+    }
+
+    fn begun(&mut self) {
+        self.settles = None;
+        let now = self.now();
+        for (member, deadline) in std::mem::take(&mut self.early) {
+            self.state.end_wait(member, deadline, now);
         }
     }
 
@@ -470,6 +489,7 @@ impl Thread {
         self.trouble = None;
         self.joined_once = true;
         self.state.set_joined(true, count);
+        self.begun();
         self.commit();
     }
 
@@ -492,9 +512,9 @@ impl Thread {
         match action {
             Action::Deliver(member, records) => self.answer_mget(member, Ok(records)),
             Action::Empty { member, joined } => {
-                let answer = match (&self.trouble, &self.begin) {
+                let answer = match &self.trouble {
                     _ if joined || self.joined_once => Ok(Vec::new()),
-                    (None, Some(_)) => Ok(Vec::new()),
+                    None if self.has_begun() => Ok(Vec::new()),
                     _ => Err(self.not_yet()),
                 };
                 self.answer_mget(member, answer);
@@ -615,6 +635,10 @@ impl Thread {
                 self.ask_assigned();
             }
         }
+        if self.settles.is_some_and(|at| at <= now) {
+            self.begun();
+            self.act();
+        }
         if now < self.next_tick {
             return;
         }
@@ -677,9 +701,11 @@ impl Thread {
     // ---- time
 
     fn wait(&self) -> Duration {
-        let next = self
-            .ask_again
-            .map_or(self.next_tick, |at| at.min(self.next_tick));
+        let timers = [self.ask_again, self.settles];
+        let next = timers
+            .into_iter()
+            .flatten()
+            .fold(self.next_tick, Instant::min);
         let tick = next.saturating_duration_since(Instant::now());
         let now = self.now();
         match self.state.next_deadline() {
@@ -704,6 +730,9 @@ const TICK: Duration = Duration::from_secs(1);
 const MARK_WAIT: Duration = Duration::from_millis(500);
 /// Client libraries wait 2 s and more for a reply.
 const BEGIN_WAIT: Duration = Duration::from_millis(1800);
+/// A daemon that finds no commit has written its own within this, as a rule within some milliseconds; where the group is joined
+/// sooner nobody waits for it.
+const SETTLE: Duration = Duration::from_millis(500);
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
