@@ -9,6 +9,7 @@ mod moves;
 mod reload;
 mod start;
 mod stop;
+mod stores;
 
 use common::daemon::{Config, Daemon};
 use common::kafka::Kafka;
