@@ -61,7 +61,18 @@ fn metadata_is_kept_as_it_is() {
     let (kafka, topic, daemon) = setting(1);
     let mut client = daemon.publisher("g", &topic);
     let header: &[u8] = b"\n\x06\n\x01a\x12\x01b";
-    for metadata in [header, b"", b"\xff no protobuf \x00"] {
+    let every: Vec<u8> = (0..=255).collect();
+    let long = vec![0xff; 100_000];
+    // UTF-8 or not, protobuf or not, cut short or not.
+    for metadata in [
+        header,
+        &header[..5],
+        b"",
+        b"\n\x06\n\x01\xff\x12\x01\xfe",
+        b"\xff no protobuf \x00",
+        &every,
+        &long,
+    ] {
         client.exchange(
             request(&[b"HSET", b"k".as_slice(), metadata, b"v"]),
             "+OK\r\n",
