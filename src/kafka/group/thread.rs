@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
@@ -609,8 +609,8 @@ impl Thread {
             return;
         }
         let list = lookup::commit_list(&self.key.topic, begin.note, open.iter().copied());
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            debug!(group = %self.key.id(), topic = %self.key.topic, %error, "commit refused, will be tried again");
+        if let Err(code) = self.fetch.commit(&list) {
+            debug!(group = %self.key.id(), topic = %self.key.topic, error = code.describe(), "commit refused, will be tried again");
             for (partition, offset) in open {
                 self.state.committed(partition, offset, false);
             }

@@ -6,6 +6,7 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as rdk;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::types::RDKafkaRespErr;
@@ -85,6 +86,26 @@ impl<C: ConsumerContext + 'static> Fetch<C> {
             }
         }
     }
+
+    /// Begins to commit; the answer comes as [`Fetched::Committed`], be it good or bad. rdkafka's asynchronous commit has none:
+    /// librdkafka answers it through a callback in the configuration, which rdkafka does not set.
+    ///
+    /// # Errors
+    ///
+    /// The client is no member of a group, or is being closed; then there is no answer.
+    pub fn commit(&self, list: &TopicPartitionList) -> Result<(), Code> {
+        // SAFETY: client and queue are alive, the list is copied; without a callback the answer becomes an event of the queue.
+        let err = unsafe {
+            rdk::rd_kafka_commit_queue(
+                self.consumer.client().native_ptr(),
+                list.ptr(),
+                self.queue.0.as_ptr(),
+                None,
+                ptr::null_mut(),
+            )
+        };
+        Code::check(err)
+    }
 }
 
 /// Copies a message.
@@ -161,5 +182,40 @@ impl<'m> Iterator for Headers<'m> {
             let value = (!value.is_null()).then(|| slice::from_raw_parts(value.cast::<u8>(), size));
             Some((name, value))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MockCluster;
+    use super::*;
+    use rdkafka::client::DefaultClientContext;
+    use rdkafka::{ClientConfig, Offset};
+    use std::time::Instant;
+
+    #[test]
+    fn a_commit_is_answered_where_records_come() {
+        let mock = MockCluster::start(1, DefaultClientContext).unwrap();
+        mock.create_topic("t", 1, 1).unwrap();
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", mock.bootstrap_servers())
+            .set("group.id", "g")
+            .set("enable.auto.commit", "false")
+            .create()
+            .unwrap();
+        let fetch = Fetch::new(&Arc::new(consumer));
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("t", 0, Offset::Offset(2))
+            .unwrap();
+        fetch.commit(&list).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let ended = loop {
+            assert!(Instant::now() < deadline);
+            match fetch.poll() {
+                Fetched::Committed(ended) => break ended,
+                _ => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        assert_eq!(ended, [(0, 2, true)]);
     }
 }
