@@ -1,8 +1,8 @@
-//! Whether a client reaches its cluster, told once when it changes.
+//! Whether a client reaches its cluster and is answered in time, told when it changes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -26,36 +26,75 @@ pub struct Health(Arc<Shared>);
 
 struct Shared {
     cluster: String,
-    /// Whose client it is, for the journal: `producer`, or a group's id.
-    client: String,
+    client: Client,
     /// As `status.reachable`, for those who ask often.
     reachable: AtomicBool,
     state: Mutex<State>,
+}
+
+/// Whose client it is, for the journal.
+enum Client {
+    /// The only one of its kind in the cluster.
+    Only(&'static str),
+    /// A group's, by its id. They may be a thousand, who all say the same: one of them is heard.
+    Group(String),
 }
 
 struct State {
     status: Status,
     /// What a broker's last failure was; it says more than that all of them are down.
     failure: String,
-    /// Whether the journal knows that the cluster is away.
-    told: bool,
+    /// When a broker answered first, after the client was made or the cluster was away.
+    reached: Option<Instant>,
+    trouble: Option<Trouble>,
+}
+
+/// What the journal was told, and not yet that it is over.
+struct Trouble {
+    since: Instant,
+    /// That no broker can be reached.
+    away: bool,
+    /// When it was last told that something waits.
+    overdue: Option<Instant>,
+}
+
+/// An event of this client; those of groups are summed up by cluster.
+macro_rules! tell {
+    ($level:ident, $shared:expr, $message:literal $(, $($fields:tt)+)?) => {{
+        let cluster = &$shared.cluster;
+        match &$shared.client {
+            Client::Only(client) => tracing::event!(tracing::Level::$level, cluster, client, $($($fields)+,)? $message),
+            Client::Group(group) => crate::repeated!($level, cluster, $message, cluster, group $(, $($fields)+)?),
+        }
+    }};
 }
 
 impl Health {
-    pub fn new(cluster: impl Into<String>, client: impl Into<String>) -> Self {
+    /// Of the client of this name, which the cluster has only one of.
+    pub fn new(cluster: impl Into<String>, client: &'static str) -> Self {
+        Self::of(cluster.into(), Client::Only(client))
+    }
+
+    /// Of a group's consumer.
+    pub fn of_group(cluster: impl Into<String>, id: String) -> Self {
+        Self::of(cluster.into(), Client::Group(id))
+    }
+
+    fn of(cluster: String, client: Client) -> Self {
         let status = Status {
             reachable: false,
             since: SystemTime::now(),
             why: "no broker has answered yet".into(),
         };
         Self(Arc::new(Shared {
-            cluster: cluster.into(),
-            client: client.into(),
+            cluster,
+            client,
             reachable: AtomicBool::new(false),
             state: Mutex::new(State {
                 status,
                 failure: String::new(),
-                told: false,
+                reached: None,
+                trouble: None,
             }),
         }))
     }
@@ -78,19 +117,80 @@ impl Health {
             return;
         }
         let mut state = self.0.state.lock().expect(UNPOISONED);
-        if !state.status.reachable {
-            state.status = Status {
-                reachable: true,
-                since: SystemTime::now(),
-                why: String::new(),
-            };
-            state.told = false;
-            self.0.reachable.store(true, Ordering::Relaxed);
-            tracing::info!(
-                cluster = self.0.cluster,
-                client = self.0.client,
-                "cluster reached"
-            );
+        if state.status.reachable {
+            return;
+        }
+        state.status = Status {
+            reachable: true,
+            since: SystemTime::now(),
+            why: String::new(),
+        };
+        self.0.reachable.store(true, Ordering::Relaxed);
+        let first = state.reached.replace(Instant::now()).is_none();
+        match state.trouble.take() {
+            Some(trouble) => self.0.recovered(&trouble),
+            None if first && matches!(self.0.client, Client::Only(_)) => {
+                tell!(INFO, self.0, "cluster reached");
+            }
+            None => tracing::debug!(cluster = self.0.cluster, "cluster reached"),
+        }
+    }
+
+    /// So many records or marks wait for Kafka's confirmation, the first of them for so long. To be called every second or so; told
+    /// once they are overdue, and then once a minute.
+    pub fn unconfirmed(&self, waiting: usize, oldest: Duration) {
+        let mut state = self.0.state.lock().expect(UNPOISONED);
+        // What waited while the cluster was away gets its time once it is back.
+        let back = state.reached.filter(|_| state.status.reachable);
+        if oldest < OVERDUE || back.is_some_and(|at| at.elapsed() < OVERDUE) {
+            return;
+        }
+        let now = Instant::now();
+        let trouble = state.trouble.get_or_insert(Trouble {
+            since: now.checked_sub(oldest).unwrap_or(now),
+            away: false,
+            overdue: None,
+        });
+        if trouble
+            .overdue
+            .is_some_and(|told| now.duration_since(told) < REPEATED)
+        {
+            return;
+        }
+        trouble.overdue = Some(now);
+        let seconds = oldest.as_secs();
+        let why = Some(&*state.status.why).filter(|why| !why.is_empty());
+        match &self.0.client {
+            Client::Only(_) => {
+                tell!(
+                    WARN,
+                    self.0,
+                    "Kafka does not confirm records: who sent them waits",
+                    waiting,
+                    seconds,
+                    why
+                );
+            }
+            Client::Group(_) => {
+                tell!(
+                    WARN,
+                    self.0,
+                    "Kafka does not confirm marks: they are tried again",
+                    waiting,
+                    seconds,
+                    why
+                );
+            }
+        }
+    }
+
+    /// Kafka has confirmed something, and nothing is overdue.
+    pub fn confirmed(&self) {
+        let mut state = self.0.state.lock().expect(UNPOISONED);
+        if state.status.reachable
+            && let Some(trouble) = state.trouble.take()
+        {
+            self.0.recovered(&trouble);
         }
     }
 
@@ -100,13 +200,13 @@ impl Health {
             true => short_reason(reason),
             false => state.failure.clone(),
         };
-        if !std::mem::replace(&mut state.told, true) {
-            tracing::warn!(
-                cluster = self.0.cluster,
-                client = self.0.client,
-                why,
-                "cluster cannot be reached"
-            );
+        let trouble = state.trouble.get_or_insert(Trouble {
+            since: Instant::now(),
+            away: false,
+            overdue: None,
+        });
+        if !std::mem::replace(&mut trouble.away, true) {
+            tell!(WARN, self.0, "cluster cannot be reached", why);
         }
         let since = if state.status.reachable {
             SystemTime::now()
@@ -119,6 +219,13 @@ impl Health {
             why,
         };
         self.0.reachable.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn recovered(&self, trouble: &Trouble) {
+        let seconds = trouble.since.elapsed().as_secs();
+        tell!(INFO, self, "cluster reached again", seconds);
     }
 }
 
@@ -137,16 +244,17 @@ impl ClientContext for Health {
                 | RDKafkaErrorCode::Authentication
                 | RDKafkaErrorCode::OperationTimedOut,
             ) => {
-                tracing::debug!(cluster = self.0.cluster, client = self.0.client, "{reason}");
+                tracing::debug!(cluster = self.0.cluster, "{reason}");
                 self.0.state.lock().expect(UNPOISONED).failure = short_reason(reason);
             }
-            _ => {
-                tracing::warn!(cluster = self.0.cluster, client = self.0.client, %error, "{reason}")
-            }
+            _ => tell!(WARN, self.0, "an error of Kafka", %error, reason),
         }
     }
 }
 
+/// What Kafka has not confirmed after this is told.
+pub const OVERDUE: Duration = Duration::from_secs(5);
+const REPEATED: Duration = Duration::from_secs(60);
 const UNPOISONED: &str = "nothing panics while it holds this lock";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! MariaDB and Redis as Debian has them, each on a port and in a folder of its own, to be killed, frozen and brought back.
+//! MariaDB and Redis as Debian has them, and a Kafka, each on a port and in a folder of its own, to be killed, frozen and brought back.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -10,13 +10,19 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{PATIENCE, free_port};
+use super::{PATIENCE, eventually, free_port};
 
 /// A running MariaDB. Ended, and its folder removed, with this value, and however the test ends.
 pub struct MariaDb(Server);
 
 /// A running Redis. Ended, and its folder removed, with this value, and however the test ends.
 pub struct Redis(Server);
+
+/// A Kafka of one broker that is no other test's. Ended, and its folder removed, with this value.
+pub struct OwnKafka {
+    folder: TempDir,
+    base: u16,
+}
 
 /// A server that was not asked to answer: it accepts and stays silent.
 pub struct Mute(TcpListener);
@@ -52,6 +58,19 @@ pub fn start_mariadb() -> MariaDb {
     mariadb.wait();
     mariadb.execute("CREATE USER databus@'127.0.0.1' IDENTIFIED BY 'databus-secret'; GRANT ALL ON *.* TO databus@'127.0.0.1'");
     mariadb
+}
+
+pub fn start_kafka() -> OwnKafka {
+    // The controller has the port 100 behind the broker's.
+    let base = eventually("two free ports", || {
+        let broker = free_port();
+        TcpListener::bind(("127.0.0.1", broker + 100)).ok()?;
+        Some(broker - 1)
+    });
+    let folder = folder();
+    let kafka = OwnKafka { folder, base };
+    kafka.command(&["up", "1"]);
+    kafka
 }
 
 /// Starts a Redis that writes each change to its disk, so that a revived one has it.
@@ -188,6 +207,36 @@ impl Redis {
 
     fn wait(&self) {
         self.0.wait(|| self.client(0).arg("PING").output());
+    }
+}
+
+impl OwnKafka {
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.base + 1)
+    }
+
+    /// SIGSTOP: connections stay, and nobody answers.
+    pub fn hang(&self) {
+        self.command(&["pause", "1"]);
+    }
+
+    pub fn resume(&self) {
+        self.command(&["resume", "1"]);
+    }
+
+    fn command(&self, words: &[&str]) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/kafka.sh");
+        run(Command::new(script)
+            .args(words)
+            .env("KAFKA_HOME", self.folder.path())
+            .env("KAFKA_BASE", self.base.to_string())
+            .env("KAFKA_HEAP", "256m"));
+    }
+}
+
+impl Drop for OwnKafka {
+    fn drop(&mut self) {
+        self.command(&["down"]);
     }
 }
 

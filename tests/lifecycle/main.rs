@@ -5,6 +5,7 @@ mod common;
 
 mod command;
 mod grants;
+mod hang;
 mod moves;
 mod reload;
 mod start;

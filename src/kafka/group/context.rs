@@ -1,4 +1,4 @@
-//! What librdkafka calls back with. Rebalances and the answers to commits come through the queue that the group's thread polls:
+//! What librdkafka calls back with: how the cluster is, for the journal and for clients' answers. Rebalances and the answers to commits come through the queue that the group's thread polls:
 //! librdkafka waits for `incremental_assign` and `incremental_unassign` as long as it takes, heartbeats go on.
 
 use std::sync::Mutex;
@@ -11,19 +11,21 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
+use crate::kafka::health::Health;
+
 /// Something is wrong with the cluster or the topic: librdkafka's code and words.
 pub(super) type Trouble = (RDKafkaErrorCode, String);
 
 pub(super) struct Context {
-    cluster: String,
+    pub(super) health: Health,
     troubles: Mutex<Vec<Trouble>>,
     any: AtomicBool,
 }
 
 impl Context {
-    pub(super) fn new(cluster: &str) -> Self {
+    pub(super) fn new(cluster: &str, group: String) -> Self {
         Self {
-            cluster: cluster.to_owned(),
+            health: Health::of_group(cluster, group),
             troubles: Mutex::default(),
             any: AtomicBool::new(false),
         }
@@ -40,10 +42,11 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        crate::log::kafka(&self.cluster, level, fac, message);
+        self.health.log(level, fac, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.health.error(error.clone(), reason);
         if let Some(code) = error.rdkafka_error_code() {
             let mut troubles = self.troubles.lock().expect("no holder of this lock panics");
             troubles.push((code, reason.to_owned()));

@@ -286,7 +286,7 @@ impl Shared {
         let mut config = (*settings.consumer).clone();
         config.set("group.id", key.id());
         let mut consumer: BaseConsumer<Context> =
-            config.create_with_context(Context::new(&key.cluster))?;
+            config.create_with_context(Context::new(&key.cluster, key.id()))?;
         let wake = sender.clone();
         consumer.set_nonempty_callback(move || {
             // Nobody listens to a consumer that is being closed.

@@ -367,6 +367,12 @@ impl<R: Record> State<R> {
         self.due_commits()
     }
 
+    /// Partitions whose commit is under way.
+    pub fn committing(&self) -> usize {
+        let states = self.partitions.values();
+        states.filter(|state| state.committing.is_some()).count()
+    }
+
     /// A commit ended; one that failed is tried again with the next.
     pub fn committed(&mut self, partition: i32, offset: i64, ok: bool) {
         let Some(state) = self.partitions.get_mut(&partition) else {

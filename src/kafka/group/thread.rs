@@ -74,6 +74,8 @@ pub(super) struct Thread {
     joined_once: bool,
     next_tick: Instant,
     next_commit: Instant,
+    /// Since when Kafka owes the answer to a commit.
+    unconfirmed: Option<Instant>,
     alone_since: Option<Instant>,
     stop: Option<oneshot::Sender<()>>,
 }
@@ -124,6 +126,7 @@ impl Thread {
             joined_once: false,
             next_tick: now + TICK,
             next_commit: now,
+            unconfirmed: None,
             alone_since: Some(now),
             stop: None,
         }
@@ -279,6 +282,8 @@ impl Thread {
             if ok {
                 // The cluster is well again, whatever was said of it before.
                 self.trouble = None;
+                self.unconfirmed = None;
+                self.consumer.context().health.confirmed();
             }
             self.state.committed(partition, offset, ok);
         }
@@ -649,6 +654,24 @@ impl Thread {
         if now >= self.next_commit {
             self.next_commit = now + self.settings.commit_interval;
             self.commit();
+        }
+        self.look_after_health();
+    }
+
+    fn look_after_health(&mut self) {
+        let client = self.consumer.client();
+        let health = &client.context().health;
+        // Once it is away, only a connection tells that it is back.
+        if !health.reachable() && native::seen(client) && native::probe(client) {
+            health.up();
+        }
+        // A commit that failed is under way again by now.
+        match self.state.committing() {
+            0 => self.unconfirmed = None,
+            waiting => {
+                let since = *self.unconfirmed.get_or_insert_with(Instant::now);
+                health.unconfirmed(waiting, since.elapsed());
+            }
         }
     }
 

@@ -206,6 +206,22 @@ pub fn seen<C: ClientContext>(client: &Client<C>) -> bool {
     }
 }
 
+/// Whether a broker is connected now. Never waits, but costs a request for the metadata of the topics in use (of all topics where
+/// none is); where no broker is connected, librdkafka is made to connect to one.
+pub fn probe<C: ClientContext>(client: &Client<C>) -> bool {
+    let mut metadata: *const rdk::rd_kafka_metadata = ptr::null();
+    // SAFETY: the client is alive; no topic, and a place for the answer.
+    let err = unsafe {
+        rdk::rd_kafka_metadata(client.native_ptr(), 0, ptr::null_mut(), &mut metadata, 0)
+    };
+    if !metadata.is_null() {
+        // SAFETY: the answer is ours to destroy.
+        unsafe { rdk::rd_kafka_metadata_destroy(metadata) };
+    }
+    // With no time to wait, `_TRANSPORT` means that no broker is connected and `_TIMED_OUT` that one was asked.
+    err != RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT
+}
+
 fn millis(timeout: Duration) -> i32 {
     i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
 }

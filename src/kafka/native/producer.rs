@@ -93,20 +93,9 @@ impl<C: ClientContext + 'static> Producer<C> {
         super::seen(self.owned.client())
     }
 
-    /// Whether a broker is connected now. Never waits, but costs a request for the metadata of the topics in use (of all topics where
-    /// none is); where no broker is connected, librdkafka is made to connect to one.
+    /// As [`super::probe`].
     pub fn probe(&self) -> bool {
-        let mut metadata: *const rdk::rd_kafka_metadata = ptr::null();
-        // SAFETY: no topic, and a place for the answer.
-        let err = unsafe {
-            rdk::rd_kafka_metadata(self.owned.ptr(), 0, ptr::null_mut(), &mut metadata, 0)
-        };
-        if !metadata.is_null() {
-            // SAFETY: the answer is ours to destroy.
-            unsafe { rdk::rd_kafka_metadata_destroy(metadata) };
-        }
-        // With no time to wait, `_TRANSPORT` means that no broker is connected and `_TIMED_OUT` that one was asked.
-        err != RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT
+        super::probe(self.owned.client())
     }
 
     /// Records not reported yet, and events not polled yet.

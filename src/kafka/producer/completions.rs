@@ -15,6 +15,8 @@ pub(super) struct Completions {
     pub credit: AtomicI64,
     /// The number of the last record sent. No report is of a later one.
     pub newest: AtomicU64,
+    /// How many records were sent.
+    pub sent: AtomicU64,
     closed: AtomicBool,
     done: Mutex<Done>,
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use super::completions::Completions;
 use super::headers::Pool;
@@ -76,8 +77,17 @@ struct Lane {
     completions: Arc<Completions>,
     pool: Arc<Pool>,
     reported: u64,
-    /// Once its writer is gone: how many records it had sent.
-    sent: Option<u64>,
+    /// What was reported at an earlier look, and when that was seen first.
+    seen: Option<(u64, Instant)>,
+    /// Its writer is gone.
+    left: bool,
+}
+
+/// Records whose reports do not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Late {
+    pub records: usize,
+    pub since: Instant,
 }
 
 impl Lanes {
@@ -87,7 +97,8 @@ impl Lanes {
             completions: Arc::clone(completions),
             pool: Arc::clone(pool),
             reported: 0,
-            sent: None,
+            seen: None,
+            left: false,
         };
         let mut table = self.table.lock().expect(UNPOISONED);
         if let Some(slot) = table.free.pop() {
@@ -101,14 +112,14 @@ impl Lanes {
         Some(slot)
     }
 
-    /// Gives a place back, at once or when the last of the `sent` records is reported.
-    pub fn leave(&self, slot: u32, sent: u64) {
+    /// Gives a place back, at once or when the last of its records is reported.
+    pub fn leave(&self, slot: u32) {
         let mut table = self.table.lock().expect(UNPOISONED);
         let lane = table.lanes[slot as usize]
             .as_mut()
             .expect("who leaves has entered");
-        lane.sent = Some(sent);
-        if lane.reported == sent {
+        lane.left = true;
+        if lane.waiting() == 0 {
             table.remove(slot);
         }
     }
@@ -139,11 +150,53 @@ impl Lanes {
             wakers.extend(done.take_waker());
             drop(done);
             lane.pool.put(&mut headers);
-            if lane.sent == Some(lane.reported) {
+            if lane.left && lane.waiting() == 0 {
                 table.remove(slot);
             }
         }
         freed
+    }
+
+    /// The records of connections that wait, and have heard of none of theirs for `patience`. Seen from one call to the next.
+    pub fn late(&self, now: Instant, patience: Duration) -> Option<Late> {
+        let mut table = self.table.lock().expect(UNPOISONED);
+        let lanes = table.lanes.iter_mut().flatten();
+        lanes
+            .filter_map(|lane| lane.late(now, patience))
+            .reduce(|all, one| Late {
+                records: all.records + one.records,
+                since: all.since.min(one.since),
+            })
+    }
+}
+
+impl Lane {
+    /// How many records are on their way.
+    fn waiting(&self) -> u64 {
+        // A report may be faster than the count of who sent the record.
+        let sent = self.completions.sent.load(Ordering::Relaxed);
+        sent.saturating_sub(self.reported)
+    }
+
+    fn late(&mut self, now: Instant, patience: Duration) -> Option<Late> {
+        let records = self.waiting();
+        if records == 0 {
+            self.seen = None;
+            return None;
+        }
+        match self.seen {
+            Some((reported, since)) if reported == self.reported => {
+                let late = now.duration_since(since) >= patience;
+                late.then_some(Late {
+                    records: usize::try_from(records).unwrap_or(usize::MAX),
+                    since,
+                })
+            }
+            _ => {
+                self.seen = Some((self.reported, now));
+                None
+            }
+        }
     }
 }
 
@@ -201,12 +254,13 @@ mod tests {
         let slots = connections
             .each_ref()
             .map(|completions| lanes.enter(completions, &pool).unwrap());
-        connections
-            .iter()
-            .for_each(|completions| completions.newest.store(8, Ordering::Relaxed));
+        for (completions, sent) in connections.iter().zip([3, 1]) {
+            completions.newest.store(8, Ordering::Relaxed);
+            completions.sent.store(sent, Ordering::Relaxed);
+        }
         let reports = [(0, 7), (0, 8), (1, 8)].map(|(i, number)| delivered(slots[i], number));
         let mut wakers = Vec::new();
-        lanes.leave(slots[0], 3);
+        lanes.leave(slots[0]);
         assert_eq!(lanes.deliver(reports.into_iter(), &mut wakers), 6);
         let mut outcomes = Vec::new();
         connections[0].take(&mut outcomes);
@@ -218,7 +272,30 @@ mod tests {
         );
         lanes.deliver([delivered(slots[0], 6)].into_iter(), &mut wakers);
         assert_eq!(lanes.enter(&connections[0], &pool), Some(slots[0]));
-        lanes.leave(slots[1], 1);
+        lanes.leave(slots[1]);
         assert_eq!(lanes.enter(&connections[1], &pool), Some(slots[1]));
+    }
+
+    #[test]
+    fn records_are_late_where_no_report_comes() {
+        let (lanes, pool) = (Lanes::default(), Arc::new(Pool::new(b"")));
+        let completions = Arc::new(Completions::default());
+        let slot = lanes.enter(&completions, &pool).unwrap();
+        let (begin, patience) = (Instant::now(), Duration::from_secs(5));
+        let late = |seconds| lanes.late(begin + Duration::from_secs(seconds), patience);
+        assert_eq!(late(0), None);
+        completions.newest.store(3, Ordering::Relaxed);
+        completions.sent.store(3, Ordering::Relaxed);
+        assert_eq!((late(100), late(104)), (None, None), "sent just now");
+        let report = |number| {
+            lanes.deliver([delivered(slot, number)].into_iter(), &mut Vec::new());
+        };
+        report(1);
+        assert_eq!((late(105), late(109)), (None, None), "one came");
+        let since = begin + Duration::from_secs(105);
+        assert_eq!(late(110), Some(Late { records: 2, since }));
+        report(2);
+        report(3);
+        assert_eq!((late(111), late(200)), (None, None), "all came");
     }
 }

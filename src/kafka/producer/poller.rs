@@ -13,6 +13,7 @@ use super::lanes::{Delivered, Ticket};
 use super::outcome::{Judge, Outcome, Why};
 use super::share::Refusal;
 use super::{Inner, Native};
+use crate::kafka::health::OVERDUE;
 use crate::kafka::native::{Code, Polled};
 
 pub(super) struct Poller {
@@ -24,6 +25,8 @@ pub(super) struct Poller {
     reached: bool,
     /// Whether its producer id is used up.
     worn_out: bool,
+    /// Whether a record was written since the last look.
+    written: bool,
     /// When the client was put to use.
     since: Instant,
     /// Clients in a row that failed soon.
@@ -41,6 +44,7 @@ impl Poller {
             wakers: Vec::new(),
             reached: false,
             worn_out: false,
+            written: false,
             since,
             failures: 0,
             end,
@@ -70,6 +74,7 @@ impl Poller {
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 self.look();
+                self.look_for_late();
             }
         }
     }
@@ -101,11 +106,12 @@ impl Poller {
             judge,
             wakers,
             worn_out,
+            written,
             ..
         } = self;
         native.poll(timeout, |token, reports| {
             let topic = inner.by_token(token);
-            let mut written = false;
+            let mut any_written = false;
             let delivered = reports.map(|mut report| {
                 let ticket = Ticket::unpack(report.opaque());
                 let headers = if ticket.recycle {
@@ -121,7 +127,7 @@ impl Poller {
                     token,
                     &topic.name,
                 );
-                written |= outcome == Outcome::Written;
+                any_written |= outcome == Outcome::Written;
                 *worn_out |= error == WORN_OUT;
                 Delivered {
                     ticket,
@@ -132,7 +138,8 @@ impl Poller {
             let freed = inner.lanes.deliver(delivered, wakers);
             inner.gate.release(&topic.share, freed);
             wakers.drain(..).for_each(Waker::wake);
-            if written {
+            if any_written {
+                *written = true;
                 inner.health.up();
             }
         })
@@ -151,6 +158,20 @@ impl Poller {
         if back {
             self.reached = true;
             self.inner.health.up();
+        }
+    }
+
+    /// Tells of records that Kafka does not confirm, and when it does again.
+    fn look_for_late(&mut self) {
+        let written = std::mem::take(&mut self.written);
+        let now = Instant::now();
+        match self.inner.lanes.late(now, OVERDUE) {
+            Some(late) => self
+                .inner
+                .health
+                .unconfirmed(late.records, now - late.since),
+            None if written => self.inner.health.confirmed(),
+            None => {}
         }
     }
 

@@ -20,7 +20,6 @@ pub struct Writer {
     completions: Arc<Completions>,
     pool: Arc<Pool>,
     slot: u32,
-    sent: u64,
 }
 
 /// A record. The key may be empty but is always there; no value is a tombstone; metadata is the header of this name.
@@ -56,7 +55,6 @@ impl Writer {
             completions,
             pool,
             slot,
-            sent: 0,
         })
     }
 
@@ -98,7 +96,7 @@ impl Writer {
         let ticket = Ticket::new(self.slot, number, units, recycle);
         match handle.produce(key, value, headers, ticket.pack()) {
             Ok(()) => {
-                self.sent += 1;
+                self.completions.sent.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
             Err(code) => Err(self.refused(code, room, units)),
@@ -136,7 +134,7 @@ impl Drop for Writer {
         self.producer
             .gate
             .leave(&self.topic.share, &self.completions);
-        self.producer.lanes.leave(self.slot, self.sent);
+        self.producer.lanes.leave(self.slot);
     }
 }
 
