@@ -155,6 +155,7 @@ impl App {
                         clusters::warn_of_unknown(&self.shared.live.load(), &grants);
                     }
                     self.shared.announce();
+                    systemd::status(&status::line(&self.shared));
                 }
                 ended = &mut self.refresh_task => {
                     return Err(AppError::Internal(format!("the store is no longer read: {ended:?}")));
