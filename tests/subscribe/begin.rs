@@ -76,7 +76,7 @@ fn daemons_that_begin_a_group_together_skip_nothing() {
         // Without records in between, both daemons would find the same end.
         scope.spawn(move || {
             while ended.try_recv() == Err(TryRecvError::Empty) {
-                kafka.write_values(&topic, 0, ["\"between\""]);
+                kafka.write_values(topic, 0, ["\"between\""]);
             }
         });
         let round = |(group, round): (&String, u64)| {
