@@ -153,6 +153,7 @@ impl Connection {
         loop {
             // Sockets that are ready do not make a task yield: this does, now and then.
             tokio::task::coop::consume_budget().await;
+            self.keep_up();
             self.collect();
             if self.moving && !self.in_flight() {
                 self.reconsider();
@@ -174,7 +175,10 @@ impl Connection {
                 return Ok(());
             }
             match self.event().await? {
-                Event::Readable => self.read()?,
+                Event::Readable => {
+                    self.keep_up();
+                    self.read()?;
+                }
                 Event::Writable => {}
                 Event::Outcomes => {
                     if let Waiting::Queue = self.waiting {
@@ -190,6 +194,15 @@ impl Connection {
                     }
                 }
             }
+        }
+    }
+
+    /// Looks at what has changed: a command that comes after a reload is executed by what the reload brought.
+    fn keep_up(&mut self) {
+        let changed = self.changes.has_changed();
+        if changed.expect("the sender is in what all connections share") {
+            self.changes.mark_unchanged();
+            self.reconsider();
         }
     }
 
