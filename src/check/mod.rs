@@ -1,10 +1,11 @@
 //! `databus check`: what the daemon would make of its configuration.
 
 mod brokers;
+mod found;
 mod listen;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,10 @@ use std::thread;
 use crate::auth::{Grants, Loaded, Source, StoreError};
 use crate::config::{self, Cluster, Config, ConfigError, Listen};
 use brokers::{Silence, Topics};
+use found::Fault;
 use listen::Tried;
+
+pub use found::Found;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -24,45 +28,6 @@ pub enum CheckError {
     Found(Found),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
-}
-
-/// How many problems there are, by who is at fault.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The configuration, or what it names.
-    pub wrong: usize,
-    /// A permission that this process lacks.
-    pub denied: usize,
-    /// Stores and clusters that do not answer: they may be away, or be somewhere else.
-    pub away: usize,
-}
-
-impl Found {
-    /// Whether nothing but missing permissions stands in the way (exit code 77 instead of 78).
-    pub fn is_permission(self) -> bool {
-        self.denied > 0 && self.wrong + self.away == 0
-    }
-}
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.wrong + self.denied + self.away {
-            1 => f.write_str("1 problem")?,
-            number => write!(f, "{number} problems")?,
-        }
-        if self.wrong + self.denied == 0 {
-            f.write_str(": the configuration is good, but not all that it names answers")?;
-        }
-        Ok(())
-    }
-}
-
-/// Whose fault a problem is.
-#[derive(Clone, Copy)]
-enum Fault {
-    Wrong,
-    Denied,
-    Away,
 }
 
 /// Loads `file` as the daemon does and writes what it means to `out`. A file store is read, too; a database and the
@@ -84,7 +49,7 @@ pub fn run(file: &Path, connect: bool, out: &mut impl Write) -> Result<(), Check
         report.warning(warning)?;
     }
     match report.found {
-        found if found == Found::default() => Ok(report.line("ok", "")?),
+        found if found.is_nothing() => Ok(report.line("ok", "")?),
         found => Err(CheckError::Found(found)),
     }
 }
@@ -104,12 +69,18 @@ impl<W: Write> Report<'_, W> {
         if !listen.resp_tls.is_empty() {
             self.line("", format_args!("with TLS: {}", list(&listen.resp_tls)))?;
         }
-        for (address, _) in listen.all() {
-            match listen::try_out(address, connect) {
+        for (address, tls) in listen.all() {
+            match listen::try_out(address, tls, connect) {
                 Tried::Good => {}
                 Tried::Served => {
                     self.line("", format_args!("{address} is served by a databus now"))?
                 }
+                Tried::ServedWithTls => self.line(
+                    "",
+                    format_args!(
+                        "{address} is served with TLS now, by this daemon or another program"
+                    ),
+                )?,
                 Tried::Bad(error) if connect => {
                     let fault = match error.is_permission() {
                         true => Fault::Denied,
@@ -239,11 +210,7 @@ impl<W: Write> Report<'_, W> {
     }
 
     fn problem(&mut self, fault: Fault, what: impl Display) -> io::Result<()> {
-        *match fault {
-            Fault::Wrong => &mut self.found.wrong,
-            Fault::Denied => &mut self.found.denied,
-            Fault::Away => &mut self.found.away,
-        } += 1;
+        self.found.add(fault);
         self.line("", format_args!("problem: {what}"))
     }
 }

@@ -765,18 +765,34 @@ fn files_of_tls_are_looked_for() {
         );
         assert!(told[0].starts_with(&why), "{told:?}");
     }
-    let no_key = Files::new("").with("open.key", "no key");
-    let key = no_key.path("open.key");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("mode set");
-    let error = with(&format!("ssl.key.location = {key:?}"))
-        .load()
-        .expect_err("no key");
-    assert!(
-        error
-            .to_string()
-            .contains("librdkafka refuses these settings"),
-        "{error}"
-    );
+    let own = self_signed();
+    let secret = own.signing_key.serialize_pem();
+    for (key, refused) in [(&*secret, false), ("no key", true)] {
+        let files = Files::new("")
+            .with("own.crt", &own.cert.pem())
+            .with("open.key", key);
+        let key = files.path("open.key");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("mode set");
+        let certificate = files.path("own.crt");
+        let kafka =
+            format!("ssl.certificate.location = {certificate:?}, ssl.key.location = {key:?}");
+        match with(&kafka).load() {
+            Ok(config) => {
+                let what = &config.warnings[0].what;
+                assert!(
+                    !refused && what.starts_with("everybody can read "),
+                    "{what}"
+                );
+            }
+            Err(error) => {
+                let told = error.to_string();
+                assert!(
+                    refused && told.contains("librdkafka refuses these settings"),
+                    "{told}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

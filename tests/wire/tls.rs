@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
-use crate::common::daemon::{Config, Daemon, identity};
+use crate::common::daemon::{Config, Daemon, databus, identity};
 use crate::common::kafka::Kafka;
 use crate::common::resp::request;
 use crate::common::{PATIENCE, eventually, free_port};
@@ -122,6 +122,26 @@ fn a_client_without_tls_is_told_of_in_the_journal() {
     let line = here.daemon.wait_for_log("TLS handshake failed");
     assert!(line.contains("the client does not speak TLS"), "{line}");
     exchange(&mut here.client(), "PING\r\n", "+PONG\r\n");
+}
+
+#[test]
+fn a_running_daemon_s_own_addresses_are_no_problem_to_the_check() {
+    let here = secure(|config| config);
+    let file = here.daemon.folder().join("databus.toml");
+    let (code, text) = databus(&[
+        "check",
+        "--connect",
+        "--config",
+        file.to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(code, Some(0), "{text}");
+    let plain = format!("{} is served by a databus now", here.daemon.address());
+    assert!(text.contains(&plain), "{text}");
+    assert!(
+        text.contains(&format!("{} is served with TLS now", here.address)),
+        "{text}"
+    );
+    assert_eq!(text.matches("is served with TLS now").count(), 2, "{text}");
 }
 
 #[test]
