@@ -1,17 +1,18 @@
 //! What each command does.
 
-use std::time::{Duration, Instant};
+mod replay;
+mod subscribe;
+
+use std::time::Instant;
 
 use super::answers;
-use super::connection::{Connection, Executed, Role, UNREAD_REPLIES, Waiting};
+use super::connection::{Connection, Executed, Role, Waiting};
 use super::publisher::{Published, Window, size};
-use super::subscriber::{self, MGET_BYTES};
 use super::transaction::Transaction;
-use crate::command::{self, Command, Error, MGet, Spec, hello};
+use crate::command::{self, Command, Error, Spec, hello};
 use crate::identity;
-use crate::kafka::group::{Subscription, Take};
 use crate::kafka::producer::Message;
-use crate::resp::{Args, Decoder, Limits, Proto, Step, encode};
+use crate::resp::{Args, Decoder, Proto, encode};
 
 impl Connection {
     /// Executes or queues one request.
@@ -169,125 +170,6 @@ impl Connection {
                 self.refuse(&Error::MessageTooLarge(bytes, limit))
             }
             _ => self.refuse(&Error::RequestTooLarge(limit)),
-        }
-    }
-
-    // ---- subscribing
-
-    fn mget(&mut self, asked: MGet) -> Executed {
-        let (count, wait) = {
-            let live = self.shared.live.load();
-            let limits = &live.limits;
-            (
-                asked.count.unwrap_or(limits.mget_count),
-                asked.wait.unwrap_or(limits.mget_wait),
-            )
-        };
-        let take = Take {
-            records: count,
-            bytes: MGET_BYTES,
-        };
-        // What stands in a transaction does not wait, as in Redis; nor does who sends nothing more.
-        let wait = if self.may_wait() {
-            wait
-        } else {
-            Duration::ZERO
-        };
-        let Some(subscription) = self.place() else {
-            return self.no_place();
-        };
-        let end = subscription.end_of_wait();
-        let asked = subscriber::mget(subscription, take, wait, asked.format);
-        self.waiting = Waiting::Group(Box::pin(asked), Some(end));
-        Executed::Done
-    }
-
-    fn mark(&mut self, partition: &[u8], offset: &[u8]) -> Executed {
-        let (partition, offset) = match command::parse_mark(partition, offset) {
-            Ok(mark) => mark,
-            Err(error) => return self.refuse(&error),
-        };
-        let Some(subscription) = self.place() else {
-            return self.no_place();
-        };
-        let asked = subscriber::mark(subscription, partition, offset);
-        self.waiting = Waiting::Group(Box::pin(asked), None);
-        Executed::Done
-    }
-
-    /// The place in the group, to ask it. Where a reload took it and no other could be had, another is tried for.
-    fn place(&mut self) -> Option<Box<Subscription>> {
-        if self.subscriber().subscription.is_none() {
-            self.reconsider();
-        }
-        self.subscriber().subscription.take()
-    }
-
-    fn no_place(&mut self) -> Executed {
-        match self.doomed.take() {
-            Some(why) => self.end(why),
-            None => self.done(|out, _| encode::error(out, "ERR too many groups")),
-        }
-    }
-
-    fn info(&mut self, sections: Args<'_>) -> Executed {
-        let wanted = answers::Sections::of(sections);
-        if let Role::Subscriber(subscriber) = &mut self.role
-            && let Some(subscription) = subscriber.subscription.take()
-        {
-            self.waiting =
-                Waiting::Group(Box::pin(subscriber::describe(subscription, wanted)), None);
-            return Executed::Done;
-        }
-        let text = answers::info(&self.shared, &self.role, wanted, &[]);
-        self.done(|out, proto| encode::verbatim(out, text.as_bytes(), proto))
-    }
-
-    // ---- transactions
-
-    fn exec(&mut self) -> Executed {
-        match self.transaction.exec() {
-            Ok(count) => self.done(|out, _| encode::array_header(out, count)),
-            Err(error) => self.refuse(&error),
-        }
-    }
-
-    /// Goes on with what EXEC began.
-    pub(super) fn replay(&mut self) {
-        while matches!(self.waiting, Waiting::Nothing) && self.backlog() <= UNREAD_REPLIES {
-            let Transaction::Replaying(mut replay) = std::mem::take(&mut self.transaction) else {
-                unreachable!("the caller saw that it replays");
-            };
-            let rest = &replay.requests[replay.at..];
-            if rest.is_empty() {
-                return;
-            }
-            let mut decoder = std::mem::take(&mut replay.decoder);
-            let next = decoder
-                .next(rest, &Limits::after_auth(usize::MAX))
-                .expect("requests that were queued are well formed");
-            debug_assert_eq!(next.step, Step::Request);
-            let request = decoder.request(rest);
-            // Every reply that EXEC announced is given, even where the grant went meanwhile.
-            let executed = match &self.doomed {
-                Some(why) => {
-                    let why = why.clone();
-                    self.closing = true;
-                    self.done(|out, _| encode::error(out, why))
-                }
-                None => {
-                    let command =
-                        Command::parse(request).expect("commands that were queued are valid");
-                    self.replaying = true;
-                    let executed = self.execute_one(command);
-                    self.replaying = false;
-                    executed
-                }
-            };
-            if executed == Executed::Done {
-                replay.at += next.consumed;
-            }
-            self.transaction = Transaction::Replaying(replay);
         }
     }
 

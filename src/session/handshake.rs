@@ -1,15 +1,14 @@
-//! AUTH: from the string to a role, and what becomes of the role when grants or clusters change.
+//! AUTH: from the string to a role.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::debug;
 
-use super::answers;
 use super::connection::{Connection, Executed, Role, Waiting};
 use super::publisher::Publisher;
 use super::shared::ClusterHandle;
-use super::subscriber::{self, Answer, Subscriber};
+use super::subscriber::Subscriber;
 use crate::auth::Denied;
 use crate::command::{Credentials, Hello};
 use crate::identity::{self, Identity};
@@ -30,7 +29,7 @@ struct Greeting {
 
 /// Why an identity is refused. Displayed as the reply, without its `-`.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+pub(super) enum Refused {
     #[error("ERR grants are not loaded yet, try again")]
     NotLoaded,
     #[error("WRONGPASS invalid key, secret, group or topic")]
@@ -48,9 +47,9 @@ enum Refused {
 }
 
 /// What an identity that was granted gets.
-struct Granted {
-    cluster: Arc<str>,
-    handle: Arc<ClusterHandle>,
+pub(super) struct Granted {
+    pub(super) cluster: Arc<str>,
+    pub(super) handle: Arc<ClusterHandle>,
 }
 
 impl Connection {
@@ -144,7 +143,7 @@ impl Connection {
         Executed::Done
     }
 
-    fn judge_identity(&self, identity: &Identity) -> Result<Granted, Refused> {
+    pub(super) fn judge_identity(&self, identity: &Identity) -> Result<Granted, Refused> {
         let grants = self.shared.current_grants().ok_or(Refused::NotLoaded)?;
         let authorized = grants.authorize(identity).map_err(|denied| match denied {
             Denied::Operation(_) => Refused::Operation(identity.role),
@@ -215,138 +214,6 @@ impl Connection {
         about.app = None;
         about.name = None;
         about.proto = self.proto;
-    }
-
-    // ---- changes
-
-    /// Looks at the grant, the cluster and the stop again, because one of them changed.
-    pub(super) fn reconsider(&mut self) {
-        if self.shared.stopping() {
-            self.stop();
-        }
-        let identity = match &self.role {
-            Role::Anonymous => return,
-            Role::Publisher(publisher) => publisher.identity.clone(),
-            Role::Subscriber(subscriber) => subscriber.identity.clone(),
-        };
-        match self.judge_identity(&identity) {
-            Ok(granted) => self.follow(granted),
-            // A store that was emptied of everything has grants, none of which is this one.
-            Err(Refused::NotLoaded) => {}
-            Err(refused) => self.dismiss(&identity, &refused),
-        }
-    }
-
-    /// The identity stays; its cluster, or the cluster's configuration, may be another.
-    fn follow(&mut self, granted: Granted) {
-        let shared = Arc::clone(&self.shared);
-        match &mut self.role {
-            Role::Anonymous => {}
-            Role::Publisher(publisher) => {
-                self.moving = !publisher.uses(&granted.handle.producer);
-                if self.moving && !publisher.in_flight() {
-                    debug!(peer = %self.me.peer, app = %publisher.identity.key, cluster = %granted.cluster, "publisher goes over");
-                    self.moving = !publisher.move_to(granted.cluster, &granted.handle.producer);
-                    if let Waiting::Queue = self.waiting {
-                        self.waiting = Waiting::Nothing;
-                    }
-                }
-            }
-            Role::Subscriber(subscriber) if subscriber.cluster != granted.cluster => {
-                subscriber.moved_to = Some(granted.cluster);
-                self.wait_no_longer();
-            }
-            Role::Subscriber(subscriber) => {
-                subscriber.moved_to = None;
-                let renew = subscriber.generation != granted.handle.generation;
-                // While the group is asked the place is away; it is looked at again with the answer.
-                let away = matches!(self.waiting, Waiting::Group(..));
-                self.moving = renew && away;
-                if renew && !self.moving {
-                    let live = shared.live.load();
-                    if let Err(limit) = subscriber.renew(&shared, &live, &granted.handle) {
-                        warn!(peer = %self.me.peer, app = %subscriber.identity.key, ?limit, "no place in the group after the reload");
-                    }
-                }
-            }
-        }
-    }
-
-    /// The grant went, or its secret changed: the reply that is due, or the next, tells so.
-    fn dismiss(&mut self, identity: &Identity, refused: &Refused) {
-        debug!(peer = %self.me.peer, app = %identity.key, group = %identity.group, topic = %identity.topic, %refused, "dismissed");
-        let why = match refused {
-            Refused::Credentials(_) | Refused::Operation(_) => {
-                "NOPERM the grant was withdrawn or its secret changed".to_owned()
-            }
-            other => other.to_string(),
-        };
-        if let Role::Subscriber(subscriber) = &mut self.role {
-            // Its marks are committed and its partitions free from now on.
-            subscriber.subscription = None;
-        }
-        if let Waiting::Group(..) = self.waiting {
-            self.waiting = Waiting::Nothing;
-            encode::error(self.output.buffer(), why);
-            self.closing = true;
-        } else {
-            self.doomed = Some(why.into());
-        }
-    }
-
-    // ---- the group's answers
-
-    pub(super) fn answered(
-        &mut self,
-        subscription: Box<crate::kafka::group::Subscription>,
-        answer: Answer,
-    ) {
-        let Role::Subscriber(subscriber) = &mut self.role else {
-            unreachable!("only subscribers ask the group");
-        };
-        // Where the old cluster has nothing more, or cannot be asked any more, there is no reason to stay.
-        let nothing_left = match &answer {
-            Answer::Records(records, _) => {
-                records.as_ref().is_ok_and(Vec::is_empty) || records.is_err()
-            }
-            Answer::Mark(marked, _) => marked.is_err(),
-            Answer::Info(..) => false,
-        };
-        if let Some(cluster) = &subscriber.moved_to
-            && nothing_left
-        {
-            let why = format!("ERR app moved to cluster '{cluster}', connect again");
-            // Marks are committed as the place is given up.
-            drop(subscription);
-            self.closing = true;
-            self.reply(|out, _| encode::error(out, why));
-            return;
-        }
-        subscriber.subscription = Some(subscription);
-        self.answer(&answer);
-        if self.moving {
-            self.reconsider();
-        }
-    }
-
-    pub(super) fn answer(&mut self, answer: &Answer) {
-        let Role::Subscriber(subscriber) = &self.role else {
-            unreachable!("only subscribers are answered by the group");
-        };
-        let out = self.output.buffer();
-        match answer {
-            Answer::Info(wanted, partitions) => {
-                let text = answers::info(&self.shared, &self.role, *wanted, partitions);
-                encode::verbatim(out, text.as_bytes(), self.proto);
-            }
-            answer => subscriber::reply(
-                out,
-                &subscriber.identity,
-                &subscriber.cluster,
-                answer,
-                self.proto,
-            ),
-        }
     }
 }
 

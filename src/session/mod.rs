@@ -1,6 +1,7 @@
 //! A client's session: from AUTH to a publisher or a subscriber, and from commands to replies.
 
 mod answers;
+mod changes;
 mod clients;
 mod connection;
 mod deadline;
