@@ -1,6 +1,7 @@
 //! COMMAND: what it answers of the commands there are, in the shapes of Redis 7.
 
-use super::table::{Argument, Spec, TABLE};
+use super::spec::{Argument, Spec};
+use super::table::TABLE;
 use super::{Command, Error, glob};
 use crate::resp::encode::{array_header, bulk, integer, map_header, null, set_header, simple};
 use crate::resp::{Args, Proto};

@@ -6,7 +6,8 @@ pub mod client;
 pub mod docs;
 pub mod hello;
 pub mod mget;
-pub mod table;
+pub mod spec;
+mod table;
 
 mod error;
 mod glob;
@@ -16,7 +17,7 @@ pub use docs::Query;
 pub use error::Error;
 pub use hello::{Credentials, Hello};
 pub use mget::MGet;
-pub use table::Spec;
+pub use spec::Spec;
 
 use crate::resp::{self, Args};
 
