@@ -3,6 +3,8 @@
 //! A request is an array of bulk strings or an inline line; nested arrays and RESP3 types are protocol errors. The caller owns the buffer: it appends what
 //! it reads, calls [`Decoder::next`] until that says [`Step::Need`], and drops the bytes that each call says it is finished with from the front.
 
+mod bulks;
+
 use super::error::ProtocolError;
 use super::inline;
 use super::limits::{Limits, MAX_INLINE};
@@ -191,119 +193,6 @@ impl Decoder {
         Ok(true)
     }
 
-    /// Bulk strings, until the array is complete. It begins at `begin`.
-    fn bulks(&mut self, buf: &[u8], begin: usize, limits: &Limits) -> Result<bool, ProtocolError> {
-        loop {
-            match self.state {
-                State::Length => {
-                    let Some(len) = self.bulk_length(buf, limits)? else {
-                        return Ok(false);
-                    };
-                    let held = self.pos - begin + len + CRLF;
-                    if held > limits.max_request && self.kind == Kind::Array {
-                        self.become_oversized(buf);
-                    }
-                    self.state = if self.kind == Kind::Array {
-                        State::Bulk(len)
-                    } else {
-                        self.before_skip(len)
-                    };
-                }
-                State::Bulk(len) => {
-                    let end = self.pos + len;
-                    let Some(crlf) = buf.get(end..end + CRLF) else {
-                        return Ok(false);
-                    };
-                    self.args.push(Arg {
-                        start: self.pos,
-                        len,
-                    });
-                    self.pass(len);
-                    self.end_of_bulk(crlf)?;
-                }
-                State::Skip(left) => {
-                    let here = &buf[self.pos..];
-                    let here = &here[..left.min(here.len())];
-                    if self.missing == self.count {
-                        let room = OVERSIZED_NAME - self.own.len();
-                        self.own.extend_from_slice(&here[..room.min(here.len())]);
-                    }
-                    self.pass(here.len());
-                    if here.len() < left {
-                        self.state = State::Skip(left - here.len());
-                        return Ok(false);
-                    }
-                    self.state = State::SkipEnd;
-                }
-                State::SkipEnd => {
-                    let Some(crlf) = buf.get(self.pos..self.pos + CRLF) else {
-                        return Ok(false);
-                    };
-                    self.end_of_bulk(crlf)?;
-                }
-                State::Start | State::Inline | State::Count => return Ok(true),
-            }
-        }
-    }
-
-    /// `$3\r\n`
-    #[inline]
-    fn bulk_length(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, ProtocolError> {
-        let rest = &buf[self.pos..];
-        let len = if let Some((len, header)) = short_header(rest)
-            && rest[0] == b'$'
-        {
-            self.pass(header);
-            len
-        } else if let Some(line) = self.header(buf, ProtocolError::TooBigBulkCount)? {
-            if line[0] != b'$' {
-                return Err(ProtocolError::ExpectedDollar(line[0]));
-            }
-            let len = header_number(line).and_then(|len| usize::try_from(len).ok());
-            len.ok_or(ProtocolError::InvalidBulkLength)?
-        } else {
-            return Ok(None);
-        };
-        limits.bulk(len).map(Some)
-    }
-
-    #[inline]
-    fn end_of_bulk(&mut self, crlf: &[u8]) -> Result<(), ProtocolError> {
-        if crlf != b"\r\n" {
-            return Err(ProtocolError::ExpectedCrlf);
-        }
-        self.pass(CRLF);
-        self.missing -= 1;
-        self.state = self.before_bulk();
-        Ok(())
-    }
-
-    fn before_bulk(&self) -> State {
-        if self.missing == 0 {
-            State::Start
-        } else {
-            State::Length
-        }
-    }
-
-    /// From here on nothing is kept but the lengths and the beginning of the name.
-    #[cold]
-    fn become_oversized(&mut self, buf: &[u8]) {
-        if let Some(name) = self.args.first() {
-            let end = name.start + name.len.min(OVERSIZED_NAME);
-            self.own.extend_from_slice(&buf[name.start..end]);
-        }
-        self.args.truncate(OVERSIZED_ARGS);
-        self.kind = Kind::Oversized;
-    }
-
-    fn before_skip(&mut self, len: usize) -> State {
-        if self.args.len() < OVERSIZED_ARGS {
-            self.args.push(Arg { start: 0, len });
-        }
-        State::Skip(len)
-    }
-
     /// A length's whole line, its CRLF included: the way of all headers that [`short_header`] does not know.
     #[cold]
     fn header<'a>(
@@ -356,10 +245,6 @@ impl Kind {
 const CRLF: usize = 2;
 /// Room for so many arguments stays from one request to the next.
 const KEPT_ARGS: usize = 1024;
-/// Of an oversized request so many arguments' lengths are kept.
-const OVERSIZED_ARGS: usize = 16;
-/// And so many bytes of its first argument.
-const OVERSIZED_NAME: usize = 128;
 
 #[cfg(test)]
 mod tests;
