@@ -1,16 +1,18 @@
 //! The MySQL and MariaDB store. Source: SPEC 7.
 
-use mysql_async::consts::ColumnType;
+mod rows;
+
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder, Row, Value};
+use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder};
 use tokio::time::timeout;
 
 use super::error::scrubbed;
-use super::rows::{AppRow, GrantRow, Id, Text, number};
+use super::rows::Text;
 use super::source::{CONNECT, QUERY};
 use super::tables::Tables;
 use super::{StoreError, url};
 use crate::identity::Secret;
+use rows::{APP_COLUMNS, DELETED_AT, GRANT_COLUMNS, app, grant, is_time, values};
 
 /// A database and two tables in it.
 pub(super) struct Database {
@@ -216,57 +218,6 @@ impl Database {
     }
 }
 
-fn app(values: &mut Vec<Option<Text>>, deleted: bool) -> AppRow {
-    let mut values = values.drain(..).map(Option::unwrap_or_default);
-    let mut next = || values.next().unwrap_or_default();
-    AppRow {
-        id: Id::new(&next()),
-        key: next(),
-        secret: next(),
-        cluster: next(),
-        deleted,
-    }
-}
-
-fn grant(values: &mut Vec<Option<Text>>, deleted: bool) -> GrantRow {
-    let operation = values[OPERATION]
-        .take()
-        .map_or(Some(0), |text| number(&text));
-    let mut values = values.drain(..).map(Option::unwrap_or_default);
-    let mut next = || values.next().unwrap_or_default();
-    GrantRow {
-        id: Id::new(&next()),
-        app_id: Id::new(&next()),
-        group: next(),
-        topic: next(),
-        operation,
-        deleted,
-    }
-}
-
-/// The text of each column. BIT columns come as big-endian bytes and are turned into the digits that the others come as.
-fn values(row: Row, columns: &[&(String, ColumnType)]) -> Vec<Option<Text>> {
-    let values = row.unwrap_raw().into_iter().zip(columns);
-    let values = values.map(|(value, (_, kind))| match value? {
-        Value::Bytes(bytes) if *kind == ColumnType::MYSQL_TYPE_BIT => {
-            let number = bytes
-                .iter()
-                .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-            Some(number.to_string().into_bytes())
-        }
-        Value::Bytes(bytes) => Some(bytes),
-        _ => None, // NULL; the text protocol has nothing else
-    });
-    values.collect()
-}
-
-/// Whether a `deleted_at` says more than 0: `0`, `0000-00-00 00:00:00` and the like do not.
-fn is_time(text: &[u8]) -> bool {
-    !text
-        .iter()
-        .all(|byte| matches!(byte, b'0' | b'-' | b':' | b'.' | b' '))
-}
-
 fn unfit(table: &str, database: Option<&str>) -> Option<&'static str> {
     let parts = table.split('.').collect::<Vec<_>>();
     if parts.len() > 2
@@ -310,11 +261,6 @@ fn hint(error: StoreError, table: &str) -> StoreError {
         other => other,
     }
 }
-
-const APP_COLUMNS: [&str; 4] = ["id", "app_key", "app_secret", "cluster"];
-const GRANT_COLUMNS: [&str; 5] = ["id", "app_id", "group_name", "topic", "operation"];
-const OPERATION: usize = 4;
-const DELETED_AT: &str = "deleted_at";
 
 const URL: &str = "the url is not mysql://user[:password]@host[:port]/database with parameters of the client library; \
     special characters in a password are percent-encoded there, but not in a password_file";
