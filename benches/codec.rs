@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use databus::command::Command;
-use databus::resp::{Args, Decoder, Limits, Step};
+use databus::resp::{Args, Decoder, RequestLimits, Step};
 
 fn main() {
     for (what, value) in [("SET 100 B", 100), ("SET 1 KiB", 1 << 10)] {
@@ -40,7 +40,7 @@ fn pipelined_sets(value: usize) -> Vec<u8> {
 }
 
 fn decode(input: &[u8], each: impl Fn(Args<'_>)) {
-    let limits = Limits::after_auth(1_000_000);
+    let limits = RequestLimits::after_auth(1_000_000);
     let mut decoder = Decoder::default();
     let mut rest = input;
     loop {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use databus::identity::Secret;
-use databus::kafka::cluster::{Cluster, Limits};
+use databus::kafka::cluster::{Cluster, ProducerLimits};
 use databus::kafka::health::Health;
 use databus::kafka::native::MockCluster;
 use databus::kafka::producer::{Message, Outcome, Producer, SendError, Writer};
@@ -199,7 +199,7 @@ async fn deleted() {
 async fn a_topic_without_a_leader_does_not_stop_another() {
     let bed = Bed::with(
         &["stuck", "moving"],
-        Limits {
+        ProducerLimits {
             queue_bytes: 1 << 20,
             ..PATIENT
         },
@@ -376,7 +376,7 @@ impl Bed {
         Self::with(topics, LIMITS)
     }
 
-    fn with(topics: &[&str], limits: Limits) -> Self {
+    fn with(topics: &[&str], limits: ProducerLimits) -> Self {
         let mock = MockCluster::start(1, Health::new("mock", "test")).unwrap();
         topics
             .iter()
@@ -544,13 +544,13 @@ fn read(mock: &MockCluster<Health>, topic: &str, count: usize) -> HashMap<i32, V
     found
 }
 
-const LIMITS: Limits = Limits {
+const LIMITS: ProducerLimits = ProducerLimits {
     max_message_bytes: 1_000_000,
     delivery_timeout: Duration::from_secs(1),
     queue_bytes: 64 << 20,
 };
 
-const PATIENT: Limits = Limits {
+const PATIENT: ProducerLimits = ProducerLimits {
     delivery_timeout: Duration::from_secs(30),
     ..LIMITS
 };

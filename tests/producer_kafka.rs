@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use databus::kafka::cluster::{Cluster, Limits};
+use databus::kafka::cluster::{Cluster, ProducerLimits};
 use databus::kafka::producer::{Message, Outcome, Producer, SendError, Writer};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -265,7 +265,7 @@ fn producer() -> Producer {
         brokers: vec![bootstrap()],
         settings: Vec::new(),
     };
-    let limits = Limits {
+    let limits = ProducerLimits {
         max_message_bytes: 1_000_000,
         delivery_timeout: Duration::from_secs(30),
         queue_bytes: 256 << 20,

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use databus::resp::{Decoder, Limits, ProtocolError, Step};
+use databus::resp::{Decoder, RequestLimits, ProtocolError, Step};
 use libfuzzer_sys::fuzz_target;
 
 // The first four bytes choose limits and pieces, the rest is the connection's input.
@@ -11,12 +11,12 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let limits = match small {
-        0..128 => Limits::after_auth(1 << 20),
-        128..192 => Limits::BEFORE_AUTH,
-        192.. => Limits {
+        0..128 => RequestLimits::after_auth(1 << 20),
+        128..192 => RequestLimits::BEFORE_AUTH,
+        192.. => RequestLimits {
             max_request: usize::from(*request),
             max_inline: 40,
-            ..Limits::after_auth(0)
+            ..RequestLimits::after_auth(0)
         },
     };
     let whole = feed(input, &limits, |rest| rest);
@@ -36,7 +36,7 @@ enum Event {
 }
 
 /// What `input` comes to, in pieces as long as `piece` says, given how much is left.
-fn feed(input: &[u8], limits: &Limits, mut piece: impl FnMut(usize) -> usize) -> Vec<Event> {
+fn feed(input: &[u8], limits: &RequestLimits, mut piece: impl FnMut(usize) -> usize) -> Vec<Event> {
     let mut decoder = Decoder::default();
     let (mut events, mut buf, mut left) = (Vec::new(), Vec::new(), input);
     while !left.is_empty() {

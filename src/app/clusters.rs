@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 
 use crate::auth::Grants;
 use crate::config::Config;
-use crate::kafka::cluster::{Cluster, Limits};
+use crate::kafka::cluster::{Cluster, ProducerLimits};
 use crate::kafka::producer::Producer;
 use crate::session::{ClusterHandle, Live};
 
@@ -49,7 +49,7 @@ pub fn live(
 }
 
 /// The clients of one cluster.
-pub fn handle(cluster: Cluster, limits: Limits) -> Result<ClusterHandle, String> {
+pub fn handle(cluster: Cluster, limits: ProducerLimits) -> Result<ClusterHandle, String> {
     let name = cluster.name.clone();
     let consumer = Arc::new(cluster.consumer_config(""));
     let producer =

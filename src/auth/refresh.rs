@@ -16,7 +16,7 @@ mod task;
 /// The handle. The task ends when the last one is dropped.
 #[derive(Clone)]
 pub struct Refresh {
-    shared: Arc<Shared>,
+    shared: Arc<Exchange>,
     replacements: mpsc::Sender<Replacement>,
 }
 
@@ -45,7 +45,7 @@ pub struct Failing {
     pub loads: u32,
 }
 
-struct Shared {
+struct Exchange {
     grants: watch::Sender<Option<Arc<Grants>>>,
     loads: watch::Sender<Loads>,
     wish: Notify,
@@ -69,7 +69,7 @@ struct Replacement {
 impl Refresh {
     /// Starts the task, which loads at once, then each `interval` (a file only when asked), and sooner after a failure.
     pub fn start(source: Source, interval: Duration) -> (Self, JoinHandle<()>) {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Exchange {
             grants: watch::Sender::new(None),
             loads: watch::Sender::default(),
             wish: Notify::new(),
@@ -123,7 +123,7 @@ impl Refresh {
     }
 }
 
-impl Shared {
+impl Exchange {
     fn current(&self) -> Option<Arc<Grants>> {
         self.grants.borrow().clone()
     }

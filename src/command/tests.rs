@@ -2,13 +2,15 @@ use proptest::prelude::*;
 
 use super::table::TABLE;
 use super::*;
-use crate::resp::{Arg, Decoder, Limits, Step};
+use crate::resp::{Arg, Decoder, RequestLimits, Step};
 
 /// What `read` makes of the command of an inline line; else the error reply.
 pub(super) fn parse<T>(line: &str, read: impl FnOnce(Command<'_>) -> T) -> Result<T, String> {
     let buf = format!("{line}\r\n").into_bytes();
     let mut decoder = Decoder::default();
-    let next = decoder.next(&buf, &Limits::after_auth(1000)).unwrap();
+    let next = decoder
+        .next(&buf, &RequestLimits::after_auth(1000))
+        .unwrap();
     assert_eq!(
         (next.step, next.consumed),
         (Step::Request, buf.len()),

@@ -80,8 +80,8 @@ limits! {
 
 impl Limits {
     /// Those that a cluster's producer keeps.
-    pub fn producer(&self) -> cluster::Limits {
-        cluster::Limits {
+    pub fn producer(&self) -> cluster::ProducerLimits {
+        cluster::ProducerLimits {
             max_message_bytes: self.max_message_bytes,
             delivery_timeout: self.delivery_timeout,
             queue_bytes: self.queue_bytes,

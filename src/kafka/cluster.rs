@@ -25,7 +25,7 @@ pub struct Cluster {
 
 /// What a cluster's producer may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ProducerLimits {
     /// The largest key, value, colour and metadata of a record together, in bytes.
     pub max_message_bytes: usize,
     /// How long Kafka has to confirm a record.
@@ -41,7 +41,7 @@ pub struct BadSettings(String);
 
 impl Cluster {
     /// The settings of this cluster's producer.
-    pub fn producer_config(&self, limits: &Limits) -> ClientConfig {
+    pub fn producer_config(&self, limits: &ProducerLimits) -> ClientConfig {
         let mut config = self.config(PRODUCER_DEFAULTS);
         let wire = limits.max_message_bytes + FRAMING;
         for (name, value) in PRODUCER_OWN {
@@ -76,7 +76,7 @@ impl Cluster {
     }
 
     /// Whether librdkafka makes a producer and a consumer of the settings. Reads the files that are named, but asks no broker.
-    pub fn check(&self, limits: &Limits) -> Result<(), BadSettings> {
+    pub fn check(&self, limits: &ProducerLimits) -> Result<(), BadSettings> {
         let quiet = |mut config: ClientConfig| {
             // An idempotent producer would connect at once.
             config.remove("bootstrap.servers");
@@ -168,7 +168,7 @@ const MAX_REASON: usize = 240;
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: ProducerLimits = ProducerLimits {
         max_message_bytes: 1_000_000,
         delivery_timeout: Duration::from_secs(30),
         queue_bytes: 128 << 20,

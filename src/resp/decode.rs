@@ -7,7 +7,7 @@ mod bulks;
 
 use super::error::ProtocolError;
 use super::inline;
-use super::limits::{Limits, MAX_INLINE};
+use super::limits::{MAX_INLINE, RequestLimits};
 use super::number::{header_number, short_header};
 use super::request::{Arg, Args, Next, Step};
 
@@ -61,7 +61,7 @@ impl Decoder {
     /// Goes on where the last call ended. `buf` begins where the last call's `consumed` ended and holds at least what it held then.
     ///
     /// Empty lines and arrays without arguments are passed over. After an error the connection is to be closed.
-    pub fn next(&mut self, buf: &[u8], limits: &Limits) -> Result<Next, ProtocolError> {
+    pub fn next(&mut self, buf: &[u8], limits: &RequestLimits) -> Result<Next, ProtocolError> {
         let mut begin = 0;
         loop {
             let complete = match self.state {
@@ -161,7 +161,7 @@ impl Decoder {
     }
 
     /// A whole inline line.
-    fn inline(&mut self, buf: &[u8], limits: &Limits) -> Result<bool, ProtocolError> {
+    fn inline(&mut self, buf: &[u8], limits: &RequestLimits) -> Result<bool, ProtocolError> {
         let Some(len) = self.line(buf, b'\n', limits.max_inline, ProtocolError::TooBigInline)?
         else {
             return Ok(false);
@@ -177,7 +177,11 @@ impl Decoder {
     }
 
     /// `*3\r\n`
-    fn multibulk_count(&mut self, buf: &[u8], limits: &Limits) -> Result<bool, ProtocolError> {
+    fn multibulk_count(
+        &mut self,
+        buf: &[u8],
+        limits: &RequestLimits,
+    ) -> Result<bool, ProtocolError> {
         let count = if let Some((count, len)) = short_header(&buf[self.pos..]) {
             self.pass(len);
             count

@@ -4,7 +4,7 @@ use super::error::ProtocolError;
 
 /// What is accepted. Passed to each call, because AUTH raises them between two requests.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Arguments of a request, the command's name included. More are a protocol error.
     pub max_args: usize,
     /// Bytes of a bulk string. More are a protocol error.
@@ -17,9 +17,9 @@ pub struct Limits {
     pub authenticated: bool,
 }
 
-impl Limits {
+impl RequestLimits {
     /// Before AUTH: 16 arguments of 16 KiB at most. Source: SPEC 3.
-    pub const BEFORE_AUTH: Limits = Limits {
+    pub const BEFORE_AUTH: RequestLimits = RequestLimits {
         max_args: 16,
         max_bulk: 16 << 10,
         max_request: 1 << 20,
@@ -29,8 +29,8 @@ impl Limits {
 
     /// After AUTH: Redis's own limits; requests whose arguments have `max_arguments` bytes together are buffered for certain, those with more than 64 KiB
     /// beyond that never.
-    pub const fn after_auth(max_arguments: usize) -> Limits {
-        Limits {
+    pub const fn after_auth(max_arguments: usize) -> RequestLimits {
+        RequestLimits {
             max_args: MAX_ARGS,
             max_bulk: MAX_BULK,
             max_request: max_arguments.saturating_add(64 << 10),

@@ -13,6 +13,6 @@ mod request;
 pub use decode::Decoder;
 pub use encode::Proto;
 pub use error::ProtocolError;
-pub use limits::Limits;
+pub use limits::RequestLimits;
 pub use number::integer;
 pub use request::{Arg, Args, Next, Step};

@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use super::journal::{self, Journal};
-use super::{Failing, Replacement, Shared, Status};
+use super::{Exchange, Failing, Replacement, Status};
 use crate::auth::{Loaded, Source, StoreError};
 
 pub(super) struct Task {
-    shared: Arc<Shared>,
+    shared: Arc<Exchange>,
     replacements: mpsc::Receiver<Replacement>,
     name: String,
     source: Source,
@@ -29,7 +29,7 @@ impl Task {
     pub(super) fn new(
         source: Source,
         interval: Duration,
-        shared: Arc<Shared>,
+        shared: Arc<Exchange>,
         replacements: mpsc::Receiver<Replacement>,
     ) -> Self {
         Self {

@@ -22,7 +22,7 @@ use arc_swap::ArcSwapOption;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::watch;
 
-use super::cluster::{BadSettings, Cluster, Limits};
+use super::cluster::{BadSettings, Cluster, ProducerLimits};
 use super::health::{Health, Status};
 use super::native::{self, Code};
 use headers::Pools;
@@ -45,7 +45,7 @@ pub struct Producer {
 
 struct Inner {
     cluster: Cluster,
-    limits: Limits,
+    limits: ProducerLimits,
     health: Health,
     gate: Gate,
     lanes: Lanes,
@@ -79,7 +79,7 @@ impl Producer {
     /// producer id.
     ///
     /// Fails where librdkafka does not take the settings. May read files, such as certificates, but asks no broker.
-    pub fn start(cluster: Cluster, limits: Limits) -> Result<Self, BadSettings> {
+    pub fn start(cluster: Cluster, limits: ProducerLimits) -> Result<Self, BadSettings> {
         let health = Health::new(&*cluster.name, "producer");
         let native = Native::new(&cluster.producer_config(&limits), health.clone())?;
         let inner = Arc::new(Inner {

@@ -2,7 +2,7 @@
 
 use super::{CRLF, Decoder, Kind, State};
 use crate::resp::error::ProtocolError;
-use crate::resp::limits::Limits;
+use crate::resp::limits::RequestLimits;
 use crate::resp::number::{header_number, short_header};
 use crate::resp::request::Arg;
 
@@ -12,7 +12,7 @@ impl Decoder {
         &mut self,
         buf: &[u8],
         begin: usize,
-        limits: &Limits,
+        limits: &RequestLimits,
     ) -> Result<bool, ProtocolError> {
         loop {
             match self.state {
@@ -69,7 +69,11 @@ impl Decoder {
 
     /// `$3\r\n`
     #[inline]
-    fn bulk_length(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, ProtocolError> {
+    fn bulk_length(
+        &mut self,
+        buf: &[u8],
+        limits: &RequestLimits,
+    ) -> Result<Option<usize>, ProtocolError> {
         let rest = &buf[self.pos..];
         let len = if let Some((len, header)) = short_header(rest)
             && rest[0] == b'$'

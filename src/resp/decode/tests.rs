@@ -15,7 +15,7 @@ enum Event {
 }
 
 /// Feeds `input` in pieces of `sizes` (again and again), as a connection does, and checks what holds after each call.
-fn feed(input: &[u8], sizes: &[usize], limits: &Limits) -> (Vec<Event>, usize) {
+fn feed(input: &[u8], sizes: &[usize], limits: &RequestLimits) -> (Vec<Event>, usize) {
     let mut decoder = Decoder::default();
     let (mut events, mut buf, mut left) = (Vec::new(), Vec::new(), input);
     let mut sizes = sizes.iter().cycle();
@@ -59,7 +59,7 @@ fn feed(input: &[u8], sizes: &[usize], limits: &Limits) -> (Vec<Event>, usize) {
     (events, buf.len())
 }
 
-fn all_at_once(input: &[u8], limits: &Limits) -> Vec<Event> {
+fn all_at_once(input: &[u8], limits: &RequestLimits) -> Vec<Event> {
     feed(input, &[usize::MAX], limits).0
 }
 
@@ -90,7 +90,7 @@ fn quoted(args: &[Vec<u8>]) -> Vec<u8> {
     format!("{}\r\n", words.collect::<Vec<_>>().join(" ")).into_bytes()
 }
 
-const AUTHENTICATED: Limits = Limits::after_auth(1 << 20);
+const AUTHENTICATED: RequestLimits = RequestLimits::after_auth(1 << 20);
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 #[test]
@@ -196,7 +196,7 @@ fn waits_where_redis_waits() {
 
 #[test]
 fn says_that_a_limit_is_for_want_of_auth() {
-    let error = |input: &[u8]| match &all_at_once(input, &Limits::BEFORE_AUTH)[..] {
+    let error = |input: &[u8]| match &all_at_once(input, &RequestLimits::BEFORE_AUTH)[..] {
         [Event::Error(error)] => error.to_string(),
         other => format!("{other:?}"),
     };
@@ -224,7 +224,7 @@ fn takes_lines_of_64_kib() {
 
 #[test]
 fn passes_over_oversized_requests() {
-    let limits = Limits {
+    let limits = RequestLimits {
         max_request: 100,
         max_bulk: 1 << 30,
         ..AUTHENTICATED
@@ -336,7 +336,7 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.concat())
 }
 
-fn small_limits() -> impl Strategy<Value = Limits> {
+fn small_limits() -> impl Strategy<Value = RequestLimits> {
     (
         1..20usize,
         0..300usize,
@@ -345,7 +345,7 @@ fn small_limits() -> impl Strategy<Value = Limits> {
         any::<bool>(),
     )
         .prop_map(
-            |(max_args, max_bulk, max_request, max_inline, authenticated)| Limits {
+            |(max_args, max_bulk, max_request, max_inline, authenticated)| RequestLimits {
                 max_args,
                 max_bulk,
                 max_request,

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::{Connection, Executed, Role, UNREAD_REPLIES, Waiting};
-use crate::resp::{Limits, Step, encode};
+use crate::resp::{RequestLimits, Step, encode};
 
 impl Connection {
     pub(super) fn read(&mut self) -> io::Result<()> {
@@ -141,10 +141,10 @@ impl Connection {
         done
     }
 
-    fn request_limits(&self) -> Limits {
+    fn request_limits(&self) -> RequestLimits {
         match self.role {
-            Role::Anonymous => Limits::BEFORE_AUTH,
-            _ => Limits::after_auth(self.shared.live.load().limits.max_message_bytes),
+            Role::Anonymous => RequestLimits::BEFORE_AUTH,
+            _ => RequestLimits::after_auth(self.shared.live.load().limits.max_message_bytes),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! EXEC: the commands that were queued.
 
 use crate::command::Command;
-use crate::resp::{Limits, Step, encode};
+use crate::resp::{RequestLimits, Step, encode};
 use crate::session::connection::{Connection, Executed, UNREAD_REPLIES, Waiting};
 use crate::session::transaction::Transaction;
 
@@ -25,7 +25,7 @@ impl Connection {
             }
             let mut decoder = std::mem::take(&mut replay.decoder);
             let next = decoder
-                .next(rest, &Limits::after_auth(usize::MAX))
+                .next(rest, &RequestLimits::after_auth(usize::MAX))
                 .expect("requests that were queued are well formed");
             debug_assert_eq!(next.step, Step::Request);
             let request = decoder.request(rest);
