@@ -22,9 +22,9 @@ pub struct Status {
 
 /// The context of every client: takes librdkafka's log and errors, and keeps the status. Its clones are one.
 #[derive(Clone)]
-pub struct Health(Arc<Shared>);
+pub struct Health(Arc<Watched>);
 
-struct Shared {
+struct Watched {
     cluster: String,
     client: Client,
     /// As `status.reachable`, for those who ask often.
@@ -86,7 +86,7 @@ impl Health {
             since: SystemTime::now(),
             why: "no broker has answered yet".into(),
         };
-        Self(Arc::new(Shared {
+        Self(Arc::new(Watched {
             cluster,
             client,
             reachable: AtomicBool::new(false),
@@ -222,7 +222,7 @@ impl Health {
     }
 }
 
-impl Shared {
+impl Watched {
     fn recovered(&self, trouble: &Trouble) {
         let seconds = trouble.since.elapsed().as_secs();
         tell!(INFO, self, "cluster reached again", seconds);

@@ -19,11 +19,11 @@ use super::{Command, Delivered, GroupKey, MarkReply, PartitionInfo, Refusal, Set
 /// All groups of this daemon; a cheap handle.
 #[derive(Clone)]
 pub struct Groups {
-    shared: Arc<Shared>,
+    shared: Arc<Registry>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Registry {
     groups: Mutex<Running>,
     members: AtomicU64,
 }
@@ -51,7 +51,7 @@ pub enum Limit {
 impl Default for Groups {
     fn default() -> Self {
         Self {
-            shared: Arc::new(Shared::default()),
+            shared: Arc::new(Registry::default()),
         }
     }
 }
@@ -141,7 +141,7 @@ impl Groups {
 
 /// A subscriber's place in its group; it leaves when this is dropped.
 pub struct Subscription {
-    shared: Arc<Shared>,
+    shared: Arc<Registry>,
     member: Member,
     key: GroupKey,
     settings: Settings,
@@ -246,7 +246,7 @@ impl Drop for Subscription {
     }
 }
 
-impl Shared {
+impl Registry {
     fn lock(&self) -> MutexGuard<'_, Running> {
         self.groups.lock().expect("no holder of this lock panics")
     }

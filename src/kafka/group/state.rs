@@ -76,7 +76,7 @@ pub enum Action<R> {
 
 /// Bounds of the state.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct GroupLimits {
     /// Bytes buffered for a partition above which it is full; one that was paused is resumed at half of that.
     pub partition_buffer: usize,
     /// Milliseconds without MGET and SET after which a lease ends.
@@ -104,7 +104,7 @@ struct PendingMark {
 }
 
 pub struct State<R> {
-    limits: Limits,
+    limits: GroupLimits,
     partitions: BTreeMap<i32, Partition<R>>,
     /// Partitions that have records to deliver.
     ready: BTreeSet<i32>,
@@ -124,7 +124,7 @@ pub struct State<R> {
 }
 
 impl<R: Record> State<R> {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: GroupLimits) -> Self {
         Self {
             limits,
             partitions: BTreeMap::new(),

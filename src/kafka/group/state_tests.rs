@@ -564,8 +564,8 @@ impl World {
     }
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> GroupLimits {
+    GroupLimits {
         partition_buffer: BUFFER,
         lease_idle: IDLE,
         moved: false,

@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::context::Context;
 use super::lookup::{self, LookupError, Place, Places};
-use super::state::{self, Action, Limits, Marked, Member, State};
+use super::state::{self, Action, GroupLimits, Marked, Member, State};
 use super::{Command, Delivered, GroupKey, MarkReply, PartitionInfo, Refusal, Settings};
 use crate::kafka::cluster::short_reason;
 use crate::kafka::native::{self, Fetch, Fetched};
@@ -101,7 +101,7 @@ impl Thread {
         consumer: Arc<BaseConsumer<Context>>,
         sender: Sender<Command>,
     ) -> Self {
-        let limits = Limits {
+        let limits = GroupLimits {
             partition_buffer: settings.partition_buffer,
             lease_idle: millis(settings.lease_idle),
             moved: settings.moved,
