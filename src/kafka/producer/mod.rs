@@ -14,6 +14,7 @@ mod share;
 mod writer;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -73,15 +74,29 @@ struct Topic {
     handle: ArcSwapOption<Handle>,
 }
 
+/// Why there is no producer.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Settings(#[from] BadSettings),
+    #[error("no thread for its producer: {0}")]
+    Thread(#[from] io::Error),
+}
+
 impl Producer {
     /// Makes the producer and its thread. Records are taken at once, and wait until a broker has answered (a second at most, then
     /// in librdkafka's queue): a topic that is opened before librdkafka is connected makes it wait half a second for its
     /// producer id.
     ///
-    /// Fails where librdkafka does not take the settings. May read files, such as certificates, but asks no broker.
-    pub fn start(cluster: Cluster, limits: ProducerLimits) -> Result<Self, BadSettings> {
+    /// May read files, such as certificates, but asks no broker.
+    ///
+    /// # Errors
+    ///
+    /// librdkafka does not take the settings, or the system has no thread.
+    pub fn start(cluster: Cluster, limits: ProducerLimits) -> Result<Self, StartError> {
         let health = Health::new(&*cluster.name, "producer");
-        let native = Native::new(&cluster.producer_config(&limits), health.clone())?;
+        let native = Native::new(&cluster.producer_config(&limits), health.clone())
+            .map_err(BadSettings::from)?;
         let inner = Arc::new(Inner {
             gate: Gate::new(limits.queue_bytes),
             lanes: Lanes::default(),
@@ -96,7 +111,7 @@ impl Producer {
         });
         let (end, ended) = watch::channel(false);
         let judge = Judge::new(limits.delivery_timeout);
-        Poller::spawn(Arc::clone(&inner), Arc::new(native), judge, end);
+        Poller::spawn(Arc::clone(&inner), Arc::new(native), judge, end)?;
         Ok(Self { inner, ended })
     }
 

@@ -1,5 +1,6 @@
 //! The thread of a producer: delivery reports, replacement after a fatal error, and the end.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -35,7 +36,12 @@ pub(super) struct Poller {
 }
 
 impl Poller {
-    pub fn spawn(inner: Arc<Inner>, native: Arc<Native>, judge: Judge, end: watch::Sender<bool>) {
+    pub fn spawn(
+        inner: Arc<Inner>,
+        native: Arc<Native>,
+        judge: Judge,
+        end: watch::Sender<bool>,
+    ) -> io::Result<()> {
         let since = Instant::now();
         let poller = Self {
             inner,
@@ -54,10 +60,8 @@ impl Poller {
             poller.run();
             std::mem::forget(guard);
         };
-        thread::Builder::new()
-            .name("producer".into())
-            .spawn(run)
-            .expect("the system has a thread for each cluster");
+        thread::Builder::new().name("producer".into()).spawn(run)?;
+        Ok(())
     }
 
     fn run(mut self) {
