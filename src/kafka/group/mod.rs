@@ -115,6 +115,18 @@ enum Command {
     Stop(oneshot::Sender<()>),
 }
 
+impl Command {
+    /// Answers who asks that it cannot be.
+    fn refuse(self, why: &Refusal) {
+        // Whoever asked may be gone.
+        match self {
+            Command::Mget { reply, .. } => drop(reply.send(Err(why.clone()))),
+            Command::Mark { reply, .. } => drop(reply.send(Err(why.clone()))),
+            _ => {}
+        }
+    }
+}
+
 impl fmt::Display for Stale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,13 +1,14 @@
 //! The groups that run on this daemon, and the subscribers' places in them.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::KafkaError;
+use rdkafka::error::KafkaResult;
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, warn};
 
@@ -270,48 +271,40 @@ impl Registry {
             return Ok(thread.clone());
         }
         let thread = self.start(key, settings).map_err(|error| {
-            warn!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "the group's consumer cannot be made");
-            Refusal::Unreachable(error.to_string())
+            error!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "no thread for a group");
+            Refusal::Unreachable("the daemon has no thread for the group".to_owned())
         })?;
         entry.thread = Some(thread.clone());
         Ok(thread)
     }
 
-    fn start(
-        self: &Arc<Self>,
-        key: &GroupKey,
-        settings: &Settings,
-    ) -> Result<Sender<Command>, StartError> {
+    /// Starts the group's thread, which makes its consumer: that takes milliseconds, more with certificates.
+    fn start(self: &Arc<Self>, key: &GroupKey, settings: &Settings) -> io::Result<Sender<Command>> {
         let (sender, receiver) = mpsc::channel();
-        let mut config = (*settings.consumer).clone();
-        config.set("group.id", key.id());
-        let mut consumer: BaseConsumer<Context> =
-            config.create_with_context(Context::new(&key.cluster, key.id()))?;
-        let wake = sender.clone();
-        consumer.set_nonempty_callback(move || {
-            // Nobody listens to a consumer that is being closed.
-            let _ = wake.send(Command::Wake);
-        });
-        let thread = Thread::new(
-            key.clone(),
-            settings.clone(),
-            Arc::new(consumer),
-            sender.clone(),
-        );
         let shared = Arc::clone(self);
-        let key = key.clone();
+        let (key, settings, own) = (key.clone(), settings.clone(), sender.clone());
         let name = format!("group {}", key.id());
-        let spawned = std::thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
+        std::thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
             let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                thread.run(receiver, || shared.retire(&key));
+                match consumer(&key, &settings, &own) {
+                    Ok(consumer) => {
+                        Thread::new(key.clone(), settings, consumer, own).run(receiver, || shared.retire(&key));
+                    }
+                    Err(error) => {
+                        warn!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "the group's consumer cannot be made");
+                        shared.retire(&key);
+                        for command in receiver.try_iter() {
+                            command.refuse(&Refusal::Unreachable(error.to_string()));
+                        }
+                    }
+                }
             }));
             if ended.is_err() {
                 // Its state is lost and its subscribers would wait for ever: let systemd start us anew.
                 error!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, "a group's thread panicked: the daemon ends");
                 std::process::exit(crate::EXIT_INTERNAL);
             }
-        });
-        spawned.map_err(StartError::Thread)?;
+        })?;
         Ok(sender)
     }
 
@@ -327,10 +320,20 @@ impl Registry {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-enum StartError {
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
-    #[error("no thread: {0}")]
-    Thread(std::io::Error),
+/// The group's consumer, which wakes the group's thread when it has something.
+fn consumer(
+    key: &GroupKey,
+    settings: &Settings,
+    thread: &Sender<Command>,
+) -> KafkaResult<Arc<BaseConsumer<Context>>> {
+    let mut config = (*settings.consumer).clone();
+    config.set("group.id", key.id());
+    let mut consumer: BaseConsumer<Context> =
+        config.create_with_context(Context::new(&key.cluster, key.id()))?;
+    let wake = thread.clone();
+    consumer.set_nonempty_callback(move || {
+        // Nobody listens to a consumer that is being closed.
+        let _ = wake.send(Command::Wake);
+    });
+    Ok(Arc::new(consumer))
 }
