@@ -7,6 +7,7 @@ mod context;
 mod lookup;
 mod note;
 mod partition;
+mod questions;
 mod registry;
 mod state;
 mod thread;
@@ -111,7 +112,7 @@ enum Command {
     /// An app of this group moved here from another cluster.
     Moved,
     Describe(oneshot::Sender<Vec<PartitionInfo>>),
-    Found(thread::Found),
+    Found(questions::Found),
     Stop(oneshot::Sender<()>),
 }
 

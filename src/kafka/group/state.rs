@@ -101,6 +101,8 @@ struct PendingMark {
     partition: i32,
     next: i64,
     deadline: u64,
+    /// The partition's end was asked for after it came: the answer judges it.
+    asked: bool,
 }
 
 pub struct State<R> {
@@ -115,6 +117,8 @@ pub struct State<R> {
     waiting: BTreeMap<u64, Waiting>,
     arrivals: u64,
     marks: Vec<PendingMark>,
+    /// Partitions whose end is being asked for.
+    asking: BTreeSet<i32>,
     /// Partitions of the topic; 0 while unknown.
     topic_partitions: i32,
     joined: bool,
@@ -134,6 +138,7 @@ impl<R: Record> State<R> {
             waiting: BTreeMap::new(),
             arrivals: 0,
             marks: Vec::new(),
+            asking: BTreeSet::new(),
             topic_partitions: 0,
             joined: false,
             cursor: 0,
@@ -204,10 +209,9 @@ impl<R: Record> State<R> {
             partition,
             next,
             deadline,
+            asked: false,
         };
-        if let Some(waits) = self.try_mark(mark) {
-            self.marks.push(waits);
-        }
+        self.mark_or_wait(mark);
         self.serve(now);
     }
 
@@ -320,15 +324,21 @@ impl<R: Record> State<R> {
 
     /// The answer to `AskEnd`: the offset after the last record, None where it could not be had.
     pub fn end_known(&mut self, partition: i32, end: Option<i64>, now: u64) {
-        let (asked, others) = std::mem::take(&mut self.marks)
+        self.asking.remove(&partition);
+        let (waiting, others): (Vec<_>, _) = std::mem::take(&mut self.marks)
             .into_iter()
             .partition(|mark| mark.partition == partition && self.holds(partition));
         self.marks = others;
-        for mark in asked {
+        for mark in waiting {
             let marked = match end {
+                Some(end) if mark.next <= end => self.take_mark(partition, mark.next),
+                // The partition may have grown up to a mark that came after the question.
+                _ if !mark.asked => {
+                    self.mark_or_wait(mark);
+                    continue;
+                }
+                Some(end) => Marked::Stale(Stale::PastEnd { end }),
                 None => Marked::EndUnknown,
-                Some(end) if mark.next > end => Marked::Stale(Stale::PastEnd { end }),
-                Some(_) => self.take_mark(partition, mark.next),
             };
             self.actions.push(Action::Marked(mark.member, marked));
         }
@@ -550,8 +560,14 @@ impl<R: Record> State<R> {
         true
     }
 
+    fn mark_or_wait(&mut self, mark: PendingMark) {
+        if let Some(waits) = self.try_mark(mark) {
+            self.marks.push(waits);
+        }
+    }
+
     /// Takes the mark, refuses it, or gives it back where it has to wait.
-    fn try_mark(&mut self, mark: PendingMark) -> Option<PendingMark> {
+    fn try_mark(&mut self, mut mark: PendingMark) -> Option<PendingMark> {
         let PendingMark {
             member,
             partition,
@@ -567,7 +583,10 @@ impl<R: Record> State<R> {
                 Marked::Stale(Stale::NotDelivered)
             }
             Some(state) if next > state.read() => {
-                self.actions.push(Action::AskEnd(partition));
+                if !mark.asked && self.asking.insert(partition) {
+                    mark.asked = true;
+                    self.actions.push(Action::AskEnd(partition));
+                }
                 return Some(mark);
             }
             Some(_) => self.take_mark(partition, next),
@@ -592,9 +611,7 @@ impl<R: Record> State<R> {
         let (again, others) = std::mem::take(&mut self.marks).into_iter().partition(which);
         self.marks = others;
         for mark in again {
-            if let Some(waits) = self.try_mark(mark) {
-                self.marks.push(waits);
-            }
+            self.mark_or_wait(mark);
         }
     }
 

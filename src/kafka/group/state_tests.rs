@@ -582,3 +582,26 @@ proptest! {
         world.finish();
     }
 }
+
+#[test]
+fn an_end_judges_only_the_marks_that_came_before_it_was_asked_for() {
+    let mut state: State<Item> = State::new(limits());
+    state.assign(0, 0, Some(0));
+    state.set_joined(true, 1);
+    state.mark(1, 0, 5, 0, 100);
+    assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
+    state.mark(2, 0, 7, 0, 100);
+    assert_eq!(state.take_actions(), [], "one question at a time");
+    state.end_known(0, Some(6), 0);
+    let taken = Action::Marked(1, Marked::Taken);
+    let expected = [Action::Seek(0, 6), taken, Action::AskEnd(0)];
+    assert_eq!(state.take_actions(), expected, "7 may be there by now");
+    state.end_known(0, Some(8), 0);
+    let taken = Action::Marked(2, Marked::Taken);
+    assert_eq!(state.take_actions(), [Action::Seek(0, 8), taken]);
+    state.mark(3, 0, 8, 0, 100);
+    assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
+    state.end_known(0, Some(8), 0);
+    let stale = Marked::Stale(Stale::PastEnd { end: 8 });
+    assert_eq!(state.take_actions(), [Action::Marked(3, stale)]);
+}

@@ -2,6 +2,7 @@
 //! happened and performs what comes of it (DESIGN 3).
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -14,10 +15,12 @@ use tracing::{debug, info, warn};
 
 use super::context::Context;
 use super::lookup::{self, LookupError, Place, Places};
+use super::questions::{Found, Questions};
 use super::state::{self, Action, GroupLimits, Marked, Member, State};
 use super::{Command, Delivered, GroupKey, MarkReply, PartitionInfo, Refusal, Settings};
 use crate::kafka::cluster::short_reason;
 use crate::kafka::native::{self, Fetch, Fetched};
+use crate::log::repeated;
 use crate::message::Record;
 
 impl state::Record for Record {
@@ -39,22 +42,12 @@ enum Reply {
     Mark(oneshot::Sender<MarkReply>),
 }
 
-/// What an answer of Kafka is for.
-pub(super) enum Found {
-    /// Where the group begins, before it is joined.
-    Begin(Result<Places, LookupError>),
-    /// Where partitions that were assigned begin.
-    /// With the number of the question: only the newest counts.
-    Assigned(u64, Result<Places, LookupError>),
-    End(i32, Option<i64>),
-}
-
 pub(super) struct Thread {
     key: GroupKey,
     settings: Settings,
     fetch: Fetch<Context>,
     consumer: Arc<BaseConsumer<Context>>,
-    sender: Sender<Command>,
+    questions: Questions,
     state: State<Record>,
     replies: HashMap<Member, Reply>,
     started: Instant,
@@ -111,8 +104,8 @@ impl Thread {
             key,
             settings,
             fetch: Fetch::new(&consumer),
+            questions: Questions::new(Arc::clone(&consumer), sender),
             consumer,
-            sender,
             state: State::new(limits),
             replies: HashMap::new(),
             started: now,
@@ -363,7 +356,7 @@ impl Thread {
     ) {
         let topic = self.key.topic.clone();
         let fresh = self.settings.fresh;
-        self.ask(move |consumer| {
+        let asked = self.questions.ask_places(move |consumer| {
             let places = lookup::places(consumer, &topic, fresh, known.as_ref(), LOOKUP_TIMEOUT);
             if commit && let Ok(places) = &places {
                 let open = places.uncommitted(&topic);
@@ -377,30 +370,19 @@ impl Thread {
             }
             found(places)
         });
+        self.no_thread(asked);
     }
 
-    fn ask(&mut self, question: impl FnOnce(&BaseConsumer<Context>) -> Found + Send + 'static) {
-        let consumer = Arc::clone(&self.consumer);
-        let sender = self.sender.clone();
-        let spawned = std::thread::Builder::new()
-            .name("lookup".to_owned())
-            .stack_size(STACK)
-            .spawn(move || {
-                let found = question(&consumer);
-                drop(consumer);
-                // The group may have been stopped meanwhile.
-                let _ = sender.send(Command::Found(found));
-            });
-        match spawned {
-            Ok(_) => {}
-            Err(error) => {
-                warn!(%error, "no thread for a question to Kafka");
-                self.ask_again = Some(Instant::now() + ASK_AGAIN);
-            }
+    fn no_thread(&mut self, asked: io::Result<()>) {
+        if let Err(error) = asked {
+            repeated!(WARN, self.key.cluster, "no thread for a question to Kafka", %error);
+            self.ask_again = Some(Instant::now() + ASK_AGAIN);
         }
     }
 
     fn found(&mut self, found: Found) {
+        let asked = self.questions.answered();
+        self.no_thread(asked);
         match found {
             Found::Begin(Ok(places)) => {
                 self.trouble = None;
@@ -541,9 +523,10 @@ impl Thread {
             Action::AskEnd(partition) => {
                 let topic = self.key.topic.clone();
                 let timeout = self.settings.mget_wait.max(MARK_WAIT);
-                self.ask(move |consumer| {
+                let asked = self.questions.ask_end(move |consumer| {
                     Found::End(partition, lookup::end(consumer, &topic, partition, timeout))
                 });
+                self.no_thread(asked);
             }
             Action::Lost {
                 partition,
@@ -634,7 +617,10 @@ impl Thread {
         }
         if self.ask_again.is_some_and(|at| at <= now) {
             self.ask_again = None;
-            if self.begin.is_none() {
+            if self.questions.waiting() {
+                let asked = self.questions.go_on();
+                self.no_thread(asked);
+            } else if self.begin.is_none() {
                 self.ask_begin();
             } else if self.assigning.is_some() {
                 self.ask_assigned();
@@ -763,4 +749,4 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Records that are taken before commands are looked at again: about 0.1 ms.
 const RECORDS_A_TURN: usize = 200;
 const COMMANDS_A_TURN: usize = 1000;
-pub(super) const STACK: usize = 256 * 1024;
+pub(super) const STACK: usize = 512 * 1024;

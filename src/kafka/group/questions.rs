@@ -1,0 +1,114 @@
+//! What the group's thread asks Kafka: one question after another, each on a thread of its own, because they block.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use rdkafka::consumer::BaseConsumer;
+
+use super::Command;
+use super::context::Context;
+use super::lookup::{LookupError, Places};
+use super::thread::STACK;
+
+/// What an answer of Kafka is for.
+pub(super) enum Found {
+    /// Where the group begins, before it is joined.
+    Begin(Result<Places, LookupError>),
+    /// Where partitions that were assigned begin, with the number of the question: only the newest counts.
+    Assigned(u64, Result<Places, LookupError>),
+    /// A partition's end.
+    End(i32, Option<i64>),
+}
+
+type Question = Box<dyn FnOnce(&BaseConsumer<Context>) -> Found + Send>;
+
+pub(super) struct Questions {
+    consumer: Arc<BaseConsumer<Context>>,
+    answers: Sender<Command>,
+    /// Where to begin: a newer question takes the place of an older one.
+    places: Option<Question>,
+    ends: VecDeque<Question>,
+    asking: bool,
+}
+
+impl Questions {
+    pub(super) fn new(consumer: Arc<BaseConsumer<Context>>, answers: Sender<Command>) -> Self {
+        Self {
+            consumer,
+            answers,
+            places: None,
+            ends: VecDeque::new(),
+            asking: false,
+        }
+    }
+
+    /// Asks where to begin, once the question under way is answered. The answer comes as a command.
+    ///
+    /// # Errors
+    ///
+    /// See [`Questions::go_on`].
+    pub(super) fn ask_places(
+        &mut self,
+        question: impl FnOnce(&BaseConsumer<Context>) -> Found + Send + 'static,
+    ) -> io::Result<()> {
+        self.places = Some(Box::new(question));
+        self.go_on()
+    }
+
+    /// Asks for a partition's end, once the questions before it are answered.
+    ///
+    /// # Errors
+    ///
+    /// See [`Questions::go_on`].
+    pub(super) fn ask_end(
+        &mut self,
+        question: impl FnOnce(&BaseConsumer<Context>) -> Found + Send + 'static,
+    ) -> io::Result<()> {
+        self.ends.push_back(Box::new(question));
+        self.go_on()
+    }
+
+    /// Whether a question waits to be asked.
+    pub(super) fn waiting(&self) -> bool {
+        self.places.is_some() || !self.ends.is_empty()
+    }
+
+    /// An answer has come: the next may be asked.
+    pub(super) fn answered(&mut self) -> io::Result<()> {
+        self.asking = false;
+        self.go_on()
+    }
+
+    /// Asks what waits.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread now; the question waits for another call.
+    pub(super) fn go_on(&mut self) -> io::Result<()> {
+        if self.asking || !self.waiting() {
+            return Ok(());
+        }
+        let (hand_over, question) = std::sync::mpsc::sync_channel::<Question>(1);
+        let consumer = Arc::clone(&self.consumer);
+        let answers = self.answers.clone();
+        std::thread::Builder::new()
+            .name("lookup".to_owned())
+            .stack_size(STACK)
+            .spawn(move || {
+                let Ok(question) = question.recv() else {
+                    return;
+                };
+                let found = question(&consumer);
+                drop(consumer);
+                // The group may have been stopped meanwhile.
+                let _ = answers.send(Command::Found(found));
+            })?;
+        let next = self.places.take().or_else(|| self.ends.pop_front());
+        // The thread waits for it.
+        let _ = hand_over.send(next.expect("one waits"));
+        self.asking = true;
+        Ok(())
+    }
+}
