@@ -17,5 +17,5 @@ mod url;
 pub use error::StoreError;
 pub use grants::{Authorized, Denied, Grants, Reason};
 pub use refresh::{Failing, Refresh, Status};
-pub use source::Source;
+pub use source::{DatabaseSource, Source};
 pub use tables::{BrokenRow, DeletedRow, Loaded};

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::error::scrubbed;
 use super::rows::Text;
-use super::source::{CONNECT, QUERY};
+use super::source::{CONNECT, DatabaseSource, QUERY};
 use super::tables::Tables;
 use super::{StoreError, url};
 use crate::identity::Secret;
@@ -40,12 +40,13 @@ pub(super) fn name(url: &Secret) -> String {
 }
 
 impl Database {
-    pub(super) fn new(
-        url: &Secret,
-        password: Option<&Secret>,
-        app_table: &str,
-        auth_table: &str,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn new(source: &DatabaseSource) -> Result<Self, StoreError> {
+        let DatabaseSource {
+            url,
+            password,
+            app_table,
+            auth_table,
+        } = source;
         let name = name(url);
         // Never in the parser's words: they repeat pieces of the URL, and a password may be in any of them.
         let opts = match Opts::from_url(url.expose()) {
@@ -67,6 +68,7 @@ impl Database {
             }
         }
         let password = password
+            .as_ref()
             .map(Secret::expose)
             .or(opts.pass())
             .map(String::from);
@@ -81,8 +83,8 @@ impl Database {
         Ok(Self {
             name,
             opts,
-            app_table: app_table.into(),
-            auth_table: auth_table.into(),
+            app_table: app_table.clone(),
+            auth_table: auth_table.clone(),
         })
     }
 
@@ -271,7 +273,15 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let database = |url: &str| Database::new(&Secret::new(url), None, "app", "auth").unwrap();
+        let database = |url: &str| {
+            let source = DatabaseSource {
+                url: Secret::new(url),
+                password: None,
+                app_table: "app".into(),
+                auth_table: "auth".into(),
+            };
+            Database::new(&source).unwrap()
+        };
         for (url, host, name) in [
             ("mysql://u:p@h/d", "h", "mysql u@h:3306/d"),
             ("mysql://[::1]:7/d", "::1", "mysql [::1]:7/d"),

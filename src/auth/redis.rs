@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::error::scrubbed;
 use super::rows::{Id, Text};
-use super::source::{CONNECT, QUERY};
+use super::source::{CONNECT, DatabaseSource, QUERY};
 use super::tables::Tables;
 use super::{StoreError, url};
 use crate::identity::Secret;
@@ -53,12 +53,13 @@ pub(super) fn name(url: &Secret) -> String {
 }
 
 impl Database {
-    pub(super) fn new(
-        url: &Secret,
-        password: Option<&Secret>,
-        app_table: &str,
-        auth_table: &str,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn new(source: &DatabaseSource) -> Result<Self, StoreError> {
+        let DatabaseSource {
+            url,
+            password,
+            app_table,
+            auth_table,
+        } = source;
         let name = name(url);
         if ["rediss:", "valkeys:"]
             .iter()
@@ -89,8 +90,8 @@ impl Database {
         Ok(Self {
             name,
             info: info.set_redis_settings(settings),
-            app_table: app_table.into(),
-            auth_table: auth_table.into(),
+            app_table: app_table.clone(),
+            auth_table: auth_table.clone(),
         })
     }
 

@@ -17,24 +17,24 @@ pub enum Source {
     File {
         path: PathBuf,
     },
-    /// MySQL or MariaDB. `password` goes before the one in the URL.
-    Mysql {
-        url: Secret,
-        password: Option<Secret>,
-        app_table: String,
-        auth_table: String,
-    },
-    /// Redis, as the redis_orm library lays its tables out. `password` goes before the one in the URL.
-    Redis {
-        url: Secret,
-        password: Option<Secret>,
-        app_table: String,
-        auth_table: String,
-    },
+    /// MySQL or MariaDB.
+    Mysql(DatabaseSource),
+    /// Redis, as the redis_orm library lays its tables out.
+    Redis(DatabaseSource),
     /// The text of a file store.
     Memory(String),
     #[cfg(test)]
     Fake(super::refresh::Fake),
+}
+
+/// A database, and its two tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseSource {
+    pub url: Secret,
+    /// Goes before the one in the URL.
+    pub password: Option<Secret>,
+    pub app_table: String,
+    pub auth_table: String,
 }
 
 impl Source {
@@ -42,8 +42,8 @@ impl Source {
     pub fn name(&self) -> String {
         match self {
             Self::File { path } => file::name(path),
-            Self::Mysql { url, .. } => mysql::name(url),
-            Self::Redis { url, .. } => redis::name(url),
+            Self::Mysql(source) => mysql::name(&source.url),
+            Self::Redis(source) => redis::name(&source.url),
             Self::Memory(_) => "built-in store".into(),
             #[cfg(test)]
             Self::Fake(fake) => fake.name(),
@@ -53,18 +53,8 @@ impl Source {
     /// Judges what can be judged without reading the store: the URL and the table names.
     pub fn check(&self) -> Result<(), StoreError> {
         match self {
-            Self::Mysql {
-                url,
-                password,
-                app_table,
-                auth_table,
-            } => mysql::Database::new(url, password.as_ref(), app_table, auth_table).map(drop),
-            Self::Redis {
-                url,
-                password,
-                app_table,
-                auth_table,
-            } => redis::Database::new(url, password.as_ref(), app_table, auth_table).map(drop),
+            Self::Mysql(source) => mysql::Database::new(source).map(drop),
+            Self::Redis(source) => redis::Database::new(source).map(drop),
             _ => Ok(()),
         }
     }
@@ -125,26 +115,8 @@ impl Source {
     async fn read(&self) -> Result<Tables, StoreError> {
         match self {
             Self::File { path } => file::read(path),
-            Self::Mysql {
-                url,
-                password,
-                app_table,
-                auth_table,
-            } => {
-                mysql::Database::new(url, password.as_ref(), app_table, auth_table)?
-                    .read()
-                    .await
-            }
-            Self::Redis {
-                url,
-                password,
-                app_table,
-                auth_table,
-            } => {
-                redis::Database::new(url, password.as_ref(), app_table, auth_table)?
-                    .read()
-                    .await
-            }
+            Self::Mysql(source) => mysql::Database::new(source)?.read().await,
+            Self::Redis(source) => redis::Database::new(source)?.read().await,
             Self::Memory(text) => file::parse(&self.name(), text),
             #[cfg(test)]
             Self::Fake(_) => unreachable!("a fake loads by itself"),

@@ -9,7 +9,7 @@ use super::judge::Judge;
 use super::raw::{RawStore, StoreKind};
 use super::secret::Shape;
 use super::units::{Interval, secs};
-use crate::auth::{Source, StoreError};
+use crate::auth::{DatabaseSource, Source, StoreError};
 use crate::identity::Secret;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,21 +96,15 @@ fn database(kind: StoreKind, raw: RawStore, judge: &mut Judge) -> Source {
         StoreKind::Mysql | StoreKind::File => (MYSQL_EXAMPLE, "app_tb", "auth_tb"),
     };
     let source = |url: &str, app_table: &str, auth_table: &str| {
-        let (url, password) = (Secret::new(url), password.clone());
-        let (app_table, auth_table) = (app_table.to_owned(), auth_table.to_owned());
+        let database = DatabaseSource {
+            url: Secret::new(url),
+            password: password.clone(),
+            app_table: app_table.to_owned(),
+            auth_table: auth_table.to_owned(),
+        };
         match kind {
-            StoreKind::Redis => Source::Redis {
-                url,
-                password,
-                app_table,
-                auth_table,
-            },
-            StoreKind::Mysql | StoreKind::File => Source::Mysql {
-                url,
-                password,
-                app_table,
-                auth_table,
-            },
+            StoreKind::Redis => Source::Redis(database),
+            StoreKind::Mysql | StoreKind::File => Source::Mysql(database),
         }
     };
     let Some(url) = &raw.url else {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use databus::auth::{Source, StoreError};
+use databus::auth::{DatabaseSource, Source, StoreError};
 use databus::identity::Secret;
 
 use super::ask;
@@ -57,11 +57,13 @@ async fn other_names_and_databases() {
     );
     redis.command(0, &["RENAME", "tb:apptb", "tb:app_tb"]);
     redis.command(0, &["RENAME", "tb:authtb", "tb:auth_tb"]);
-    let named = |database, app: &str, auth: &str| Source::Redis {
-        url: Secret::new(redis.url(database)),
-        password: None,
-        app_table: app.into(),
-        auth_table: auth.into(),
+    let named = |database, app: &str, auth: &str| {
+        Source::Redis(DatabaseSource {
+            url: Secret::new(redis.url(database)),
+            password: None,
+            app_table: app.into(),
+            auth_table: auth.into(),
+        })
     };
     assert_eq!(
         named(0, "app_tb", "auth_tb")

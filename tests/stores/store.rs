@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use databus::auth::Source;
+use databus::auth::{DatabaseSource, Source};
 use databus::identity::Secret;
 use tempfile::TempDir;
 
@@ -221,22 +221,22 @@ pub fn seed() -> Rows {
 
 pub fn mysql(url: &str, password: Option<&str>, app_table: &str, auth_table: &str) -> Source {
     let (url, password) = (Secret::new(url), password.map(Secret::new));
-    Source::Mysql {
+    Source::Mysql(DatabaseSource {
         url,
         password,
         app_table: app_table.into(),
         auth_table: auth_table.into(),
-    }
+    })
 }
 
 pub fn redis_source(url: &str, password: Option<&str>) -> Source {
     let (url, password) = (Secret::new(url), password.map(Secret::new));
-    Source::Redis {
+    Source::Redis(DatabaseSource {
         url,
         password,
         app_table: "apptb".into(),
         auth_table: "authtb".into(),
-    }
+    })
 }
 
 /// A database of its own on the server that the tests share.
