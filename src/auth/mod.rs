@@ -12,6 +12,7 @@ mod refresh;
 mod rows;
 mod source;
 mod tables;
+mod tls;
 mod url;
 
 pub use error::StoreError;
@@ -19,3 +20,4 @@ pub use grants::{Authorized, Denied, Grants, Reason};
 pub use refresh::{Failing, Refresh, Status};
 pub use source::{DatabaseSource, Source};
 pub use tables::{BrokenRow, DeletedRow, Loaded};
+pub use tls::StoreTls;

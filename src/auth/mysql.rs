@@ -3,13 +3,14 @@
 mod rows;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder};
+use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder};
 use tokio::time::timeout;
 
 use super::error::scrubbed;
 use super::rows::Text;
 use super::source::{CONNECT, DatabaseSource, QUERY};
 use super::tables::Tables;
+use super::tls::{self, StoreTls};
 use super::{StoreError, url};
 use crate::identity::Secret;
 use rows::{APP_COLUMNS, DELETED_AT, GRANT_COLUMNS, app, grant, is_time, values};
@@ -46,6 +47,7 @@ impl Database {
             password,
             app_table,
             auth_table,
+            tls,
         } = source;
         let name = name(url);
         // Never in the parser's words: they repeat pieces of the URL, and a password may be in any of them.
@@ -53,11 +55,15 @@ impl Database {
             Ok(opts) if !url::splits_a_password(url.expose()) => opts,
             _ => return Err(StoreError::settings(&name, URL)),
         };
-        if opts.ssl_opts().is_some() {
-            return Err(StoreError::settings(
-                &name,
-                "require_ssl: this version has no TLS towards stores",
-            ));
+        if let Some(ssl) = opts.ssl_opts()
+            && (ssl.accept_invalid_certs() || ssl.skip_domain_validation())
+        {
+            return Err(StoreError::settings(&name, tls::UNVERIFIED));
+        }
+        let required = opts.ssl_opts().map(|_| StoreTls::default());
+        let ssl = tls.clone().or(required).map(|tls| tls.for_mysql());
+        if ssl.is_some() && opts.socket().is_some() {
+            return Err(StoreError::settings(&name, tls::ON_A_SOCKET));
         }
         for table in [app_table, auth_table] {
             if let Some(why) = unfit(table, opts.db_name()) {
@@ -77,6 +83,7 @@ impl Database {
         let opts = OptsBuilder::from_opts(opts)
             .ip_or_hostname(host)
             .pass(password)
+            .ssl_opts(ssl)
             // Otherwise a connection to the loopback address moves over to the server's socket, where the user has other rights.
             .prefer_socket(false)
             .into();
@@ -197,14 +204,19 @@ impl Database {
                     1040 | 1053 | 1203 | 1317 | 1927 => StoreError::unreachable(&self.name, why),
                     // Access denied in its kinds, host blocked or unknown, account locked, password expired, TLS demanded.
                     1044 | 1045 | 1129 | 1130 | 1142 | 1143 | 1227 | 1698 | 1820 | 1862 | 3118
-                    | 3159 | 4151 => StoreError::refused(&self.name, why),
+                    | 4151 => StoreError::refused(&self.name, why),
+                    3159 => StoreError::refused(
+                        &self.name,
+                        format!("{why}: write tls = true in [store]"),
+                    ),
                     _ => StoreError::contents(&self.name, why),
                 }
             }
-            Error::Io(error) => {
-                let mysql_async::IoError::Io(error) = error;
-                StoreError::unreachable(&self.name, error.to_string())
+            Error::Io(IoError::Io(error)) if tls::is_refusal(&error.to_string()) => {
+                StoreError::refused(&self.name, tls::told(error))
             }
+            Error::Io(IoError::Io(error)) => StoreError::unreachable(&self.name, error.to_string()),
+            Error::Io(IoError::Tls(error)) => StoreError::refused(&self.name, tls::told(error)),
             Error::Driver(DriverError::ConnectionClosed) => {
                 StoreError::unreachable(&self.name, "the server closed the connection")
             }
@@ -279,6 +291,7 @@ mod tests {
                 password: None,
                 app_table: "app".into(),
                 auth_table: "auth".into(),
+                tls: None,
             };
             Database::new(&source).unwrap()
         };

@@ -17,6 +17,7 @@ use super::error::scrubbed;
 use super::rows::{Id, Text};
 use super::source::{CONNECT, DatabaseSource, QUERY};
 use super::tables::Tables;
+use super::tls::{self, StoreTls};
 use super::{StoreError, url};
 use crate::identity::Secret;
 use rows::{APP_FIELDS, GRANT_FIELDS, PORTION, app, fetch, grant, ids};
@@ -25,6 +26,7 @@ use rows::{APP_FIELDS, GRANT_FIELDS, PORTION, app, fetch, grant, ids};
 pub(super) struct Database {
     name: String,
     info: ConnectionInfo,
+    tls: Option<StoreTls>,
     app_table: String,
     auth_table: String,
 }
@@ -59,17 +61,9 @@ impl Database {
             password,
             app_table,
             auth_table,
+            tls,
         } = source;
         let name = name(url);
-        if ["rediss:", "valkeys:"]
-            .iter()
-            .any(|scheme| url.expose().starts_with(scheme))
-        {
-            return Err(StoreError::settings(
-                &name,
-                "rediss: this version has no TLS towards stores",
-            ));
-        }
         // Never in the parser's words: they repeat pieces of the URL, and a password may be in any of them.
         let info = match url.expose().into_connection_info() {
             Ok(info) if !url::splits_a_password(url.expose()) => info,
@@ -83,13 +77,33 @@ impl Database {
                 ));
             }
         }
+        let (address, tls) = match (info.addr().clone(), tls) {
+            (ConnectionAddr::TcpTls { insecure: true, .. }, _) => {
+                return Err(StoreError::settings(&name, tls::UNVERIFIED));
+            }
+            (address @ ConnectionAddr::TcpTls { .. }, tls) => {
+                (address, Some(tls.clone().unwrap_or_default()))
+            }
+            (ConnectionAddr::Tcp(host, port), Some(tls)) => {
+                let address = ConnectionAddr::TcpTls {
+                    host,
+                    port,
+                    insecure: false,
+                    tls_params: None,
+                };
+                (address, Some(tls.clone()))
+            }
+            (_, Some(_)) => return Err(StoreError::settings(&name, tls::ON_A_SOCKET)),
+            (address, None) => (address, None),
+        };
         let mut settings = info.redis_settings().clone().set_skip_set_lib_name();
         if let Some(password) = password {
             settings = settings.set_password(password.expose());
         }
         Ok(Self {
             name,
-            info: info.set_redis_settings(settings),
+            info: info.set_addr(address).set_redis_settings(settings),
+            tls,
             app_table: app_table.clone(),
             auth_table: auth_table.clone(),
         })
@@ -97,7 +111,11 @@ impl Database {
 
     /// Reads both tables through a connection of its own.
     pub(super) async fn read(&self) -> Result<Tables, StoreError> {
-        let client = Client::open(self.info.clone()).map_err(|error| self.error(&error))?;
+        let client = match &self.tls {
+            None => Client::open(self.info.clone()),
+            Some(tls) => Client::build_with_tls(self.info.clone(), tls.for_redis()),
+        };
+        let client = client.map_err(|error| self.error(&error))?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(Some(QUERY));
@@ -186,6 +204,7 @@ impl Database {
                 let why = format!("the server did not answer within {} s", QUERY.as_secs());
                 StoreError::unreachable(&self.name, why)
             }
+            _ if tls::is_refusal(&why) => StoreError::refused(&self.name, tls::told(why)),
             _ if error.is_io_error() => StoreError::unreachable(&self.name, why),
             _ => StoreError::contents(&self.name, why),
         }

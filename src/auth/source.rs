@@ -8,6 +8,7 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use super::tables::{Loaded, Tables};
+use super::tls::StoreTls;
 use super::{StoreError, file, mysql, redis};
 use crate::identity::Secret;
 
@@ -35,6 +36,8 @@ pub struct DatabaseSource {
     pub password: Option<Secret>,
     pub app_table: String,
     pub auth_table: String,
+    /// Where the URL does not ask for TLS itself.
+    pub tls: Option<StoreTls>,
 }
 
 impl Source {

@@ -39,6 +39,10 @@ pub struct RawStore {
     pub file: Option<Spanned<String>>,
     pub url: Option<Spanned<String>>,
     pub password_file: Option<Spanned<String>>,
+    pub tls: Option<Spanned<bool>>,
+    pub ca: Option<Spanned<String>>,
+    pub certificate: Option<Spanned<String>>,
+    pub key: Option<Spanned<String>>,
     pub app_table: Option<Spanned<String>>,
     pub auth_table: Option<Spanned<String>>,
 }

@@ -9,7 +9,7 @@ use super::judge::Judge;
 use super::raw::{RawStore, StoreKind};
 use super::secret::Shape;
 use super::units::{Interval, secs};
-use crate::auth::{DatabaseSource, Source, StoreError};
+use crate::auth::{DatabaseSource, Source, StoreError, StoreTls};
 use crate::identity::Secret;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,9 @@ fn warn_of_unused(kind: StoreKind, raw: &RawStore, judge: &mut Judge) {
         ("store.password_file", &raw.password_file),
         ("store.app_table", &raw.app_table),
         ("store.auth_table", &raw.auth_table),
+        ("store.ca", &raw.ca),
+        ("store.certificate", &raw.certificate),
+        ("store.key", &raw.key),
     ];
     let unused = match kind {
         StoreKind::File => &of_database[..],
@@ -91,6 +94,7 @@ fn database(kind: StoreKind, raw: RawStore, judge: &mut Judge) -> Source {
         .password_file
         .as_ref()
         .and_then(|file| judge.secret("store.password_file", file, Shape::Line));
+    let tls = store_tls(&raw, judge);
     let (example, app_table, auth_table) = match kind {
         StoreKind::Redis => (REDIS_EXAMPLE, "apptb", "authtb"),
         StoreKind::Mysql | StoreKind::File => (MYSQL_EXAMPLE, "app_tb", "auth_tb"),
@@ -101,6 +105,7 @@ fn database(kind: StoreKind, raw: RawStore, judge: &mut Judge) -> Source {
             password: password.clone(),
             app_table: app_table.to_owned(),
             auth_table: auth_table.to_owned(),
+            tls: tls.clone(),
         };
         match kind {
             StoreKind::Redis => Source::Redis(database),
@@ -152,6 +157,43 @@ fn database(kind: StoreKind, raw: RawStore, judge: &mut Judge) -> Source {
         }
     }
     source(url.get_ref(), app, auth)
+}
+
+/// An URL may ask for TLS too; the files have no use without.
+fn store_tls(raw: &RawStore, judge: &mut Judge) -> Option<StoreTls> {
+    let mut pem = |key: &str, file: &Option<Spanned<String>>, shape| {
+        let file = file.as_ref()?;
+        judge.secret(key, file, shape)
+    };
+    let ca = pem("store.ca", &raw.ca, Shape::Certificates);
+    let certificate = pem("store.certificate", &raw.certificate, Shape::Certificates);
+    let key = pem("store.key", &raw.key, Shape::Pem);
+    let files = [&raw.ca, &raw.certificate, &raw.key];
+    match (&raw.certificate, &raw.key) {
+        (Some(one), None) => judge.problem("store.certificate", one.span().start, "needs a key"),
+        (None, Some(one)) => judge.problem("store.key", one.span().start, "needs a certificate"),
+        _ => {}
+    }
+    let is_off = raw.tls.as_ref().is_some_and(|tls| !tls.get_ref());
+    match files.into_iter().flatten().next() {
+        Some(file) if is_off => {
+            judge.problem(
+                "store.tls",
+                file.span().start,
+                "is false: what is this file for?",
+            );
+            None
+        }
+        Some(_) => Some(StoreTls {
+            ca,
+            own: certificate.zip(key),
+        }),
+        None => raw
+            .tls
+            .as_ref()
+            .filter(|tls| *tls.get_ref())
+            .map(|_| StoreTls::default()),
+    }
 }
 
 /// The reason without the store's name: the file and line say where it is.

@@ -141,7 +141,10 @@ fn the_sample_without_its_hashes_is_valid_and_the_defaults_too() {
         .with("credentials/cluster1-password", "s3cret\n")
         .with("credentials/tls-certificate", &pair.cert.pem())
         .with("credentials/tls-key", &pair.signing_key.serialize_pem())
-        .with("credentials/tls-client-ca", &pair.cert.pem());
+        .with("credentials/tls-client-ca", &pair.cert.pem())
+        .with("credentials/store-ca", &pair.cert.pem())
+        .with("credentials/store-certificate", &pair.cert.pem())
+        .with("credentials/store-key", &pair.signing_key.serialize_pem());
     let config = files.config();
     let Config {
         limits,
@@ -175,7 +178,10 @@ fn the_sample_without_its_hashes_is_valid_and_the_defaults_too() {
             "store.url",
             "store.password_file",
             "store.app_table",
-            "store.auth_table"
+            "store.auth_table",
+            "store.ca",
+            "store.certificate",
+            "store.key"
         ]
     );
 }
@@ -565,7 +571,7 @@ fn a_database_needs_a_url_of_its_kind() {
         "kind = \"redis\"\nurl = \"mysql://a:s3cret@b/c\"",
         "kind = \"mysql\"\nurl = \"redis://:s3cret@b\"",
         "kind = \"mysql\"\nurl = \"mysql://a:s3cret/@b/c\"",
-        "kind = \"redis\"\nurl = \"rediss://:s3cret@b\"",
+        "kind = \"redis\"\nurl = \"rediss://:s3cret@b#insecure\"",
     ] {
         let found = with(text);
         assert!(found.starts_with("databus.toml:3: store.url: "), "{found}");
@@ -595,6 +601,7 @@ fn a_database_has_tables_by_its_kind() {
         password: Some(Secret::new("s3cret")),
         app_table: "apptb".to_owned(),
         auth_table: "authtb".to_owned(),
+        tls: None,
     });
     assert_eq!(config.store.source, expected);
 
@@ -605,6 +612,7 @@ fn a_database_has_tables_by_its_kind() {
         password: None,
         app_table: "app_tb".to_owned(),
         auth_table: "auth".to_owned(),
+        tls: None,
     });
     assert_eq!(
         config.store,

@@ -29,6 +29,11 @@ pub struct Mute(TcpListener);
 
 /// Starts a MariaDB with the user `databus`, password `databus-secret`, who may do everything.
 pub fn start_mariadb() -> MariaDb {
+    start_mariadb_with(&[])
+}
+
+/// The same with more options.
+pub fn start_mariadb_with(more: &[String]) -> MariaDb {
     let folder = folder();
     let own = |name: &str, file: &str| format!("--{name}={}", folder.path().join(file).display());
     let mut options = vec![
@@ -51,6 +56,7 @@ pub fn start_mariadb() -> MariaDb {
             vec!["mariadbd".into()],
             options,
             vec![format!("--port={port}")],
+            more.to_vec(),
         ]
         .concat()
     });
@@ -75,6 +81,11 @@ pub fn start_kafka() -> OwnKafka {
 
 /// Starts a Redis that writes each change to its disk, so that a revived one has it.
 pub fn start_redis() -> Redis {
+    start_redis_with(&[])
+}
+
+/// The same with more options.
+pub fn start_redis_with(more: &[String]) -> Redis {
     let server = Server::start(folder(), |folder, port| {
         let (folder, port) = (folder.display().to_string(), port.to_string());
         let words = [
@@ -92,7 +103,7 @@ pub fn start_redis() -> Redis {
             "--appendonly",
             "yes",
         ];
-        words.map(String::from).into()
+        [words.map(String::from).as_slice(), more].concat()
     });
     let redis = Redis(server);
     redis.wait();

@@ -4,6 +4,7 @@
 mod common;
 
 mod kafka;
+mod stores;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

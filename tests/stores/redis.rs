@@ -63,6 +63,7 @@ async fn other_names_and_databases() {
             password: None,
             app_table: app.into(),
             auth_table: auth.into(),
+            tls: None,
         })
     };
     assert_eq!(

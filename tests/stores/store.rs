@@ -226,6 +226,7 @@ pub fn mysql(url: &str, password: Option<&str>, app_table: &str, auth_table: &st
         password,
         app_table: app_table.into(),
         auth_table: auth_table.into(),
+        tls: None,
     })
 }
 
@@ -236,6 +237,7 @@ pub fn redis_source(url: &str, password: Option<&str>) -> Source {
         password,
         app_table: "apptb".into(),
         auth_table: "authtb".into(),
+        tls: None,
     })
 }
 

@@ -13,14 +13,16 @@ async fn urls_that_can_never_work_are_told_without_their_password() {
         redis("redis://u:12#s3cret@h/1"),
         redis("redis://u:s3cret@h/one"),
         redis("redis://u:s3cret@0.0.0.0/1"),
-        redis("rediss://u:s3cret@h/1"),
+        redis("rediss://u:s3cret@h/1#insecure"),
         redis("http://u:s3cret@h/1"),
         redis("redis://u:s3cret@h/1?protocol=s3cret"),
         redis("s3cret"),
         mysql("mysql://u:12?s3cret@h/d"),
         mysql("mysql://u:s3cret@h/d?s3cret=1"),
         mysql("mysql://u:s3cret@h/d?socket=a@b"),
-        mysql("mysql://u:s3cret@h/d?require_ssl=true"),
+        mysql("mysql://u:s3cret@h/d?require_ssl=true&verify_ca=false"),
+        mysql("mysql://u:s3cret@h/d?require_ssl=true&verify_identity=false"),
+        mysql("mysql://u:s3cret@h/d?require_ssl=true&socket=/run/s.sock"),
         mysql("mysql://u:s3cret@h"),
         mysql("postgres://u:s3cret@h/d"),
         mysql("s3cret"),
@@ -37,6 +39,10 @@ async fn urls_that_can_never_work_are_told_without_their_password() {
         );
     }
     redis("redis://u:s3cret@h:1/1").check().unwrap();
+    redis("rediss://u:s3cret@h:1/1").check().unwrap();
+    mysql("mysql://u:s3cret@h/d?require_ssl=true")
+        .check()
+        .unwrap();
     redis("redis+unix:///run/redis.sock?db=2&user=u&pass=s3cret")
         .check()
         .unwrap();

@@ -3,19 +3,18 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
+use crate::common::certificates::{Ca, authority, sign};
 use crate::common::daemon::{Config, Daemon, databus, identity};
 use crate::common::kafka::Kafka;
 use crate::common::resp::request;
@@ -30,7 +29,6 @@ struct Secure {
     ca: Ca,
 }
 
-type Ca = CertifiedIssuer<'static, KeyPair>;
 type Tls<S> = StreamOwned<ClientConnection, S>;
 
 #[test]
@@ -300,23 +298,6 @@ impl Secure {
     fn client(&self) -> Tls<TcpStream> {
         handshake(client_config(&self.ca, None), connect(self.address))
     }
-}
-
-fn authority() -> Ca {
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed")
-}
-
-/// Makes `name.crt` and `name.key`.
-fn sign(ca: &Ca, name: &str, folder: &Path) {
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-    let certificate = params.signed_by(&key, ca).expect("signed");
-    let path = folder.join(format!("{name}.key"));
-    fs::write(&path, key.serialize_pem()).expect("written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("mode set");
-    fs::write(folder.join(format!("{name}.crt")), certificate.pem()).expect("written");
 }
 
 /// Trusts the CA, and shows the certificate `client` of the folder, if there is one.
