@@ -152,8 +152,10 @@ fn addresses_that_cannot_be_listened_on_are_told() {
 
     let (directory, path) = written("");
     let missing = directory.path().join("no/socket");
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let taken = taken.local_addr().expect("bound");
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = other.local_addr().expect("bound");
+    // Another program, which hangs up on what it does not understand.
+    std::thread::spawn(move || other.incoming().for_each(drop));
     let text = format!(
         "[listen]\nresp = [\"192.0.2.1:6205\", \"unix:{}\", \"{taken}\"]\n",
         missing.display()

@@ -88,7 +88,9 @@ impl<W: Write> Report<'_, W> {
                     };
                     self.problem(fault, error)?;
                 }
-                Tried::Later(error) | Tried::Bad(error) => self.warning(error)?,
+                Tried::Silent(error) | Tried::Later(error) | Tried::Bad(error) => {
+                    self.warning(error)?;
+                }
             }
         }
         Ok(())

@@ -125,16 +125,21 @@ fn explain(address: &ListenAddr, error: &io::Error) -> String {
         (ErrorKind::AddrInUse, ListenAddr::Tcp(address)) => {
             let port = address.port();
             format!(
-                "it is in use, maybe by another databus: `ss -ltnp 'sport = :{port}'` says by whom"
+                "it is in use, maybe by another databus, or by systemd for databus.socket: `ss -ltnp 'sport = :{port}'` says by whom"
             )
         }
         (ErrorKind::AddrInUse, ListenAddr::Unix(path)) if !is_socket(path) => {
             "what is there is no socket: remove it, or choose another name".to_owned()
         }
         (ErrorKind::AddrInUse, ListenAddr::Unix(path)) => format!(
-            "it is in use, maybe by another databus: `ss -lxp 'src = {}'` says by whom",
+            "it is in use, maybe by another databus, or by systemd for databus.socket: `ss -lxp 'src = {}'` says by whom",
             path.display()
         ),
+        (ErrorKind::AddrNotAvailable, ListenAddr::Tcp(address))
+            if address.is_ipv6() && address.ip().is_loopback() =>
+        {
+            NO_IPV6.to_owned()
+        }
         (ErrorKind::AddrNotAvailable, ListenAddr::Tcp(address)) => format!(
             "{} is no address of this machine, or its network is not up yet: `ip address` lists those there are",
             address.ip()
@@ -154,11 +159,13 @@ fn explain(address: &ListenAddr, error: &io::Error) -> String {
         (_, ListenAddr::Tcp(address))
             if error.raw_os_error() == Some(libc::EAFNOSUPPORT) && address.is_ipv6() =>
         {
-            "this machine has no IPv6: remove the address from [listen] resp".to_owned()
+            NO_IPV6.to_owned()
         }
         _ => error.to_string(),
     }
 }
+
+const NO_IPV6: &str = "this machine has no IPv6: write the other addresses only into [listen]";
 
 /// Clients that may wait to be accepted: a thousand may reconnect at once.
 const BACKLOG: u32 = 4096;
@@ -188,12 +195,50 @@ mod tests {
     }
 
     #[test]
+    fn what_the_system_says_is_told_with_what_to_do() {
+        let told = |address: &str, code| {
+            let address = address.parse().expect("an address");
+            BindError::new(&address, io::Error::from_raw_os_error(code)).to_string()
+        };
+        for (address, code, part) in [
+            (
+                "[::1]:6205",
+                libc::EADDRNOTAVAIL,
+                "this machine has no IPv6: ",
+            ),
+            (
+                "[::]:6205",
+                libc::EAFNOSUPPORT,
+                "this machine has no IPv6: ",
+            ),
+            (
+                "10.0.0.1:80",
+                libc::EADDRNOTAVAIL,
+                "10.0.0.1 is no address of this machine",
+            ),
+            (
+                "0.0.0.0:80",
+                libc::EACCES,
+                "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+            ),
+            ("0.0.0.0:6205", libc::EACCES, ": Permission denied"),
+            ("unix:/var/x/s", libc::EACCES, "may not write to /var/x: "),
+            ("unix:/var/x/s", libc::ENOENT, "no directory /var/x: "),
+            ("0.0.0.0:1", libc::EMFILE, ": Too many open files"),
+        ] {
+            let text = told(address, code);
+            let start = format!("cannot listen on {address}: ");
+            assert!(text.starts_with(&start) && text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
     fn a_port_in_use_is_told_and_its_address_is_good() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = taken.local_addr().expect("bound").to_string();
-        assert!(
-            why(probe, &address).starts_with("it is in use, maybe by another databus: `ss -ltnp ")
-        );
+        assert!(why(probe, &address).starts_with(
+            "it is in use, maybe by another databus, or by systemd for databus.socket: `ss -ltnp "
+        ));
         probe_place(&address.parse().expect("an address")).expect("another's port");
     }
 

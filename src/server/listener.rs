@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(
             error,
             format!(
-                "cannot listen on {}: it is in use, maybe by another databus: `ss -ltnp 'sport = :{port}'` says by whom",
+                "cannot listen on {}: it is in use, maybe by another databus, or by systemd for databus.socket: `ss -ltnp 'sport = :{port}'` says by whom",
                 first.name()
             )
         );
