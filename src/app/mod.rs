@@ -136,7 +136,7 @@ impl App {
             Signals::new().map_err(|error| AppError::Internal(format!("no signals: {error}")))?;
         let (stop, stopped) = watch::channel(false);
         server::announce(&listeners);
-        let server = tokio::spawn(server::serve(listeners, Arc::clone(&self.shared), stopped));
+        let mut server = tokio::spawn(server::serve(listeners, Arc::clone(&self.shared), stopped));
         let mut grants = self.shared.grants.subscribe();
         systemd::ready(&status::line(&self.shared));
         info!(version = env!("CARGO_PKG_VERSION"), "ready");
@@ -159,6 +159,9 @@ impl App {
                 }
                 ended = &mut self.refresh_task => {
                     return Err(AppError::Internal(format!("the store is no longer read: {ended:?}")));
+                }
+                ended = &mut server => {
+                    return Err(AppError::Internal(format!("clients are no longer accepted: {ended:?}")));
                 }
                 _ = tick.tick() => {
                     log::sum_up();

@@ -28,7 +28,8 @@ use socket::Socket;
 
 /// Accepts on every listener until `stop`, then waits until all connections have ended.
 ///
-/// Connections end by themselves after [`Shared::stop`]; who calls this bounds the time.
+/// Connections end by themselves after [`Shared::stop`]; who calls this bounds the time. It ends before the stop only where it can
+/// serve nobody new.
 pub async fn serve(listeners: Vec<Listener>, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let connections = Arc::new(tokio::sync::Mutex::new(JoinSet::new()));
     let mut accepting = JoinSet::new();
@@ -40,9 +41,8 @@ pub async fn serve(listeners: Vec<Listener>, shared: Arc<Shared>, mut stop: watc
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => {}
         Some(ended) = accepting.join_next() => {
-            // Without it nobody new is served, and nobody would notice.
-            error!(?ended, "an accept loop ended: the daemon ends");
-            std::process::exit(crate::EXIT_INTERNAL);
+            error!(?ended, "an accept loop ended");
+            return;
         }
     }
     accepting.shutdown().await;
