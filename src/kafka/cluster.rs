@@ -90,15 +90,14 @@ impl Cluster {
 
     fn config(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set_log_level(crate::log::kafka_level());
+        // What reaches the log is the log's matter, whose level a reload may change. Without the setting `debug`, librdkafka has next to
+        // nothing below its INFO.
+        config.set_log_level(RDKafkaLogLevel::Debug);
         for (name, value) in COMMON_DEFAULTS.iter().chain(defaults) {
             config.set(*name, *value);
         }
         for (name, value) in &self.settings {
             config.remove(other_name(name)).set(name, value.expose());
-            if name == "debug" {
-                config.set_log_level(RDKafkaLogLevel::Debug);
-            }
         }
         config.set("bootstrap.servers", self.brokers.join(","));
         config

@@ -101,14 +101,6 @@ pub fn kafka(cluster: &str, level: RDKafkaLogLevel, facility: &str, message: &st
     }
 }
 
-/// What a librdkafka client is to log: all that may reach the log at its present level.
-pub fn kafka_level() -> RDKafkaLogLevel {
-    match tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG) {
-        true => RDKafkaLogLevel::Debug,
-        false => RDKafkaLogLevel::Info,
-    }
-}
-
 /// The journal with syslog's priorities; fields are named `DATABUS_APP` and so on.
 fn journal() -> Option<tracing_journald::Layer> {
     let priorities = PriorityMappings {
