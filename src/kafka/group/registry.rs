@@ -100,16 +100,6 @@ impl Groups {
         })
     }
 
-    /// The groups that run now: how many.
-    pub fn running(&self) -> usize {
-        let running = self.shared.lock();
-        running
-            .entries
-            .values()
-            .filter(|e| e.thread.is_some())
-            .count()
-    }
-
     /// Has every group commit what is marked.
     pub fn commit(&self) {
         let running = self.shared.lock();
