@@ -38,24 +38,24 @@ fn a_database_has_tables_by_its_kind() {
     let config = Files::new(text).with("credentials/pw", "s3cret").config();
     assert_eq!(config.warnings.len(), 1);
     assert!(!format!("{config:?}").contains("s3cret"));
-    let expected = Source::Redis {
+    let expected = Source::Redis(DatabaseSource {
         url: Secret::new("redis://a"),
         password: Some(Secret::new("s3cret")),
         app_table: "apptb".to_owned(),
         auth_table: "authtb".to_owned(),
         tls: None,
-    };
+    });
     assert_eq!(config.store.source, expected);
 
     let text = "[store]\nkind = \"mysql\"\nurl = \"mysql://a:p@b/c\"\nauth_table = \"auth\"\nrefresh = \"10s\"\n";
     let config = Files::new(text).config();
-    let expected = Source::Mysql {
+    let expected = Source::Mysql(DatabaseSource {
         url: Secret::new("mysql://a:p@b/c"),
         password: None,
         app_table: "app_tb".to_owned(),
         auth_table: "auth".to_owned(),
         tls: None,
-    };
+    });
     assert_eq!(
         config.store,
         StoreConfig {
