@@ -1,0 +1,146 @@
+//! Marks: taken, refused or waiting for what is not known yet; and the commits that come of them.
+
+use super::{Action, Marked, Member, PendingMark, Record, Stale, State};
+
+impl<R: Record> State<R> {
+    /// A mark: `offset` is processed. It is answered by `Marked`, at the deadline at the latest.
+    pub fn mark(&mut self, member: Member, partition: i32, offset: i64, now: u64, deadline: u64) {
+        self.touch(member, now);
+        // No partition reaches this far, and the sum stays within bounds.
+        let next = offset.saturating_add(1);
+        let mark = PendingMark {
+            member,
+            partition,
+            next,
+            deadline,
+            asked: false,
+        };
+        self.mark_or_wait(mark);
+        self.serve(now);
+    }
+
+    /// The answer to `AskEnd`: the offset after the last record, None where it could not be had.
+    pub fn end_known(&mut self, partition: i32, end: Option<i64>, now: u64) {
+        self.asking.remove(&partition);
+        let (waiting, others): (Vec<_>, _) = std::mem::take(&mut self.marks)
+            .into_iter()
+            .partition(|mark| mark.partition == partition && self.holds(partition));
+        self.marks = others;
+        for mark in waiting {
+            let marked = match end {
+                Some(end) if mark.next <= end => self.take_mark(partition, mark.next),
+                // The partition may have grown up to a mark that came after the question.
+                _ if !mark.asked => {
+                    self.mark_or_wait(mark);
+                    continue;
+                }
+                Some(end) => Marked::Stale(Stale::PastEnd { end }),
+                None => Marked::EndUnknown,
+            };
+            self.actions.push(Action::Marked(mark.member, marked));
+        }
+        self.serve(now);
+    }
+
+    /// From now on a mark beyond what was delivered here is stale.
+    pub fn set_moved(&mut self) {
+        self.limits.moved = true;
+    }
+
+    fn mark_or_wait(&mut self, mark: PendingMark) {
+        if let Some(waits) = self.try_mark(mark) {
+            self.marks.push(waits);
+        }
+    }
+
+    /// Takes the mark, refuses it, or gives it back where it has to wait.
+    fn try_mark(&mut self, mut mark: PendingMark) -> Option<PendingMark> {
+        let PendingMark {
+            member,
+            partition,
+            next,
+            ..
+        } = mark;
+        let marked = match self.partitions.get(&partition) {
+            None if !self.joined => return Some(mark),
+            None if partition >= self.topic_partitions => Marked::Stale(Stale::NoSuchPartition),
+            None => Marked::Stale(Stale::NotAssigned),
+            Some(state) if next <= state.mark() => Marked::Taken,
+            Some(state) if self.limits.moved && next > state.delivered_ever() => {
+                Marked::Stale(Stale::NotDelivered)
+            }
+            Some(state) if next > state.read() => {
+                if !mark.asked && self.asking.insert(partition) {
+                    mark.asked = true;
+                    self.actions.push(Action::AskEnd(partition));
+                }
+                return Some(mark);
+            }
+            Some(_) => self.take_mark(partition, next),
+        };
+        self.actions.push(Action::Marked(member, marked));
+        None
+    }
+
+    fn take_mark(&mut self, partition: i32, next: i64) -> Marked {
+        let state = self
+            .partitions
+            .get_mut(&partition)
+            .expect("the caller saw it");
+        if let Some(offset) = state.set_mark(next) {
+            self.actions.push(Action::Seek(partition, offset));
+        }
+        self.after_take(partition);
+        Marked::Taken
+    }
+
+    pub(super) fn retry_marks(&mut self, which: impl Fn(&PendingMark) -> bool) {
+        let (again, others) = std::mem::take(&mut self.marks).into_iter().partition(which);
+        self.marks = others;
+        for mark in again {
+            self.mark_or_wait(mark);
+        }
+    }
+
+    /// What is to be committed now: partition and offset. It counts as under way from here on.
+    pub fn due_commits(&mut self) -> Vec<(i32, i64)> {
+        let mut commits = Vec::new();
+        for (&partition, state) in &mut self.partitions {
+            if let Some(offset) = state.to_commit() {
+                state.committing = Some(offset);
+                commits.push((partition, offset));
+            }
+        }
+        commits
+    }
+
+    /// What Kafka is not known to have: also what is under way, for the last commit.
+    pub fn last_commits(&mut self) -> Vec<(i32, i64)> {
+        for state in self.partitions.values_mut() {
+            state.committing = None;
+        }
+        self.due_commits()
+    }
+
+    /// Partitions whose commit is under way.
+    pub fn committing(&self) -> usize {
+        let states = self.partitions.values();
+        states.filter(|state| state.committing.is_some()).count()
+    }
+
+    /// A commit ended; one that failed is tried again with the next.
+    pub fn committed(&mut self, partition: i32, offset: i64, ok: bool) {
+        let Some(state) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        if state.committing == Some(offset) {
+            state.committing = None;
+            if ok {
+                state.committed = Some(offset);
+            }
+        } else if ok && state.committing.is_some() {
+            // An earlier commit of this partition: the later one is still under way.
+            state.committed = state.committed.max(Some(offset));
+        }
+    }
+}
