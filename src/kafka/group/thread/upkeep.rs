@@ -1,0 +1,185 @@
+//! What is done now and then: commits, positions behind the last record, the health of the cluster; and the end.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::topic_partition_list::Offset;
+use tracing::{debug, warn};
+
+use super::super::{PartitionInfo, Refusal, lookup};
+use super::{Reply, TICK, Thread, Trouble};
+use crate::kafka::cluster::short_reason;
+use crate::kafka::native;
+
+impl Thread {
+    pub(super) fn tick(&mut self) {
+        let now = Instant::now();
+        if self
+            .state
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= self.now())
+        {
+            self.state.expire(self.now());
+            self.act();
+        }
+        if self.ask_again.is_some_and(|at| at <= now) {
+            self.ask_again = None;
+            if self.questions.waiting() {
+                let asked = self.questions.go_on();
+                self.no_thread(asked);
+            } else if self.begin.is_none() {
+                self.ask_begin();
+            } else if self.assigning.is_some() {
+                self.ask_assigned();
+            }
+        }
+        if self.settles.is_some_and(|at| at <= now) {
+            self.begun();
+            self.act();
+        }
+        if now < self.next_tick {
+            return;
+        }
+        self.next_tick = now + TICK.min(self.settings.commit_interval);
+        self.state.expire(self.now());
+        self.act();
+        self.note_positions();
+        if now >= self.next_commit {
+            self.next_commit = now + self.settings.commit_interval;
+            self.commit();
+        }
+        self.look_after_health();
+    }
+
+    pub(super) fn commit(&mut self) {
+        let open = self.state.due_commits();
+        let Some(begin) = &self.begin else { return };
+        if open.is_empty() {
+            return;
+        }
+        let list = lookup::commit_list(&self.key.topic, begin.note, open.iter().copied());
+        if let Err(code) = self.fetch.commit(&list) {
+            debug!(group = %self.key.id(), topic = %self.key.topic, error = code.describe(), "commit refused, will be tried again");
+            for (partition, offset) in open {
+                self.state.committed(partition, offset, false);
+            }
+        }
+    }
+
+    pub(super) fn committed(&mut self, ended: &[(i32, i64, bool)]) {
+        for &(partition, offset, ok) in ended {
+            if !ok {
+                debug!(group = %self.key.id(), topic = %self.key.topic, partition, offset, "commit failed, will be tried again");
+            }
+            if ok {
+                // The cluster is well again, whatever was said of it before.
+                self.trouble = None;
+                self.unconfirmed = None;
+                self.consumer.context().health.confirmed();
+            }
+            self.state.committed(partition, offset, ok);
+        }
+    }
+
+    fn look_after_health(&mut self) {
+        let client = self.consumer.client();
+        let health = &client.context().health;
+        // Once it is away, only a connection tells that it is back.
+        if !health.reachable() && native::seen(client) && native::probe(client) {
+            health.up();
+        }
+        // A commit that failed is under way again by now.
+        match self.state.committing() {
+            0 => self.unconfirmed = None,
+            waiting => {
+                let since = *self.unconfirmed.get_or_insert_with(Instant::now);
+                health.unconfirmed(waiting, since.elapsed());
+            }
+        }
+    }
+
+    /// Behind the last record there may be control records: librdkafka's position tells, once its queue is empty.
+    fn note_positions(&mut self) {
+        let Ok(positions) = self.consumer.position() else {
+            return;
+        };
+        for element in positions.elements() {
+            if let Offset::Offset(position) = element.offset() {
+                self.state.drained(element.partition(), position);
+            }
+        }
+    }
+
+    pub(super) fn describe(&self) -> Vec<PartitionInfo> {
+        let info = self.state.marks().map(|(partition, mark)| {
+            let end = native::cached_watermarks(self.consumer.client(), &self.key.topic, partition)
+                .map(|(_, high)| high);
+            PartitionInfo {
+                partition,
+                mark,
+                lag: end.map(|end| (end - mark).max(0)),
+            }
+        });
+        info.collect()
+    }
+
+    /// Answers who waits, commits, and gives everything back; bounded in time.
+    pub(super) fn leave_group(&mut self) {
+        self.note_positions();
+        for (_, reply) in self.replies.drain() {
+            match reply {
+                Reply::Mget(reply) => drop(reply.send(Ok(Vec::new()))),
+                Reply::Mark(reply) => drop(reply.send(Err(Refusal::Joining))),
+            }
+        }
+        let open = self.state.last_commits();
+        if let Some(begin) = &self.begin
+            && !open.is_empty()
+        {
+            let list = lookup::commit_list(&self.key.topic, begin.note, open.into_iter());
+            if let Err(error) = native::commit_wait(self.consumer.client(), &list, LEAVE_TIMEOUT) {
+                warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, %error, "the last marks could not be committed");
+            }
+        }
+        self.consumer.unsubscribe();
+    }
+
+    pub(super) fn troubled(&mut self, code: RDKafkaErrorCode, reason: String) {
+        // That no broker answers is said after the reason why one does not: keep the reason.
+        let vague = code == RDKafkaErrorCode::AllBrokersDown;
+        if vague
+            && self
+                .trouble
+                .as_ref()
+                .is_some_and(|t| t.code != RDKafkaErrorCode::AllBrokersDown)
+        {
+            return;
+        }
+        let refusal = match code {
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
+                Refusal::TopicMissing
+            }
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed => Refusal::Denied(reason),
+            _ => Refusal::Unreachable(short_reason(&reason)),
+        };
+        self.trouble = Some(Trouble { code, refusal });
+    }
+
+    pub(super) fn wait(&self) -> Duration {
+        let timers = [self.ask_again, self.settles];
+        let next = timers
+            .into_iter()
+            .flatten()
+            .fold(self.next_tick, Instant::min);
+        let tick = next.saturating_duration_since(Instant::now());
+        let now = self.now();
+        match self.state.next_deadline() {
+            Some(deadline) => tick.min(Duration::from_millis(deadline.saturating_sub(now))),
+            None => tick,
+        }
+    }
+}
+
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
