@@ -10,6 +10,7 @@ mod partition;
 mod questions;
 mod registry;
 mod state;
+mod subscription;
 mod thread;
 
 use std::fmt;
@@ -22,8 +23,9 @@ use tokio::sync::oneshot;
 use crate::message::Record;
 
 pub use lookup::Fresh;
-pub use registry::{Groups, Limit, Subscription};
+pub use registry::{Groups, Limit};
 pub use state::{Member, Stale, Take};
+pub use subscription::Subscription;
 
 /// What makes a group of ours: one consumer for each on a daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

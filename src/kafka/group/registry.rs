@@ -5,17 +5,16 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaResult;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use super::context::Context;
-use super::state::Member;
+use super::subscription::Subscription;
 use super::thread::{STACK, Thread};
-use super::{Command, Delivered, GroupKey, MarkReply, PartitionInfo, Refusal, Settings, Take};
+use super::{Command, GroupKey, Refusal, Settings};
 
 /// All groups of this daemon; a cheap handle.
 #[derive(Clone)]
@@ -24,7 +23,7 @@ pub struct Groups {
 }
 
 #[derive(Default)]
-struct Registry {
+pub(super) struct Registry {
     groups: Mutex<Running>,
     members: AtomicU64,
 }
@@ -90,14 +89,13 @@ impl Groups {
             }
         }
         running.entries.entry(key.clone()).or_default().subscribers += 1;
-        Ok(Subscription {
-            shared: Arc::clone(&self.shared),
-            member: self.shared.members.fetch_add(1, Ordering::Relaxed),
+        let member = self.shared.members.fetch_add(1, Ordering::Relaxed);
+        Ok(Subscription::new(
+            Arc::clone(&self.shared),
+            member,
             key,
             settings,
-            joined: None,
-            end_of_wait: Arc::default(),
-        })
+        ))
     }
 
     /// Has every group commit what is marked.
@@ -130,120 +128,29 @@ impl Groups {
     }
 }
 
-/// A subscriber's place in its group; it leaves when this is dropped.
-pub struct Subscription {
-    shared: Arc<Registry>,
-    member: Member,
-    key: GroupKey,
-    settings: Settings,
-    /// The thread that knows of this member.
-    joined: Option<Sender<Command>>,
-    end_of_wait: Arc<Notify>,
-}
-
-impl Subscription {
-    pub fn key(&self) -> &GroupKey {
-        &self.key
-    }
-
-    /// Ends the wait of an [`Subscription::mget`] that waits: it has what there is.
-    pub fn end_of_wait(&self) -> Arc<Notify> {
-        Arc::clone(&self.end_of_wait)
-    }
-
-    /// Records, as soon as there are any, or none after `wait`.
-    pub async fn mget(&mut self, take: Take, wait: Duration) -> Delivered {
-        self.ask(|member, reply| Command::Mget {
-            member,
-            take,
-            wait,
-            reply,
-        })
-        .await?
-    }
-
-    /// Marks `partition` as processed up to and including `offset`.
-    pub async fn mark(&mut self, partition: i32, offset: i64) -> MarkReply {
-        self.ask(|member, reply| Command::Mark {
-            member,
-            partition,
-            offset,
-            reply,
-        })
-        .await?
-    }
-
-    /// What this daemon holds of the group; nothing where it has not been joined.
-    pub async fn describe(&mut self) -> Vec<PartitionInfo> {
-        let running = self
-            .shared
-            .lock()
-            .entries
-            .get(&self.key)
-            .and_then(|e| e.thread.clone());
-        let Some(thread) = running else {
-            return Vec::new();
-        };
-        let (reply, answer) = oneshot::channel();
-        if thread.send(Command::Describe(reply)).is_err() {
-            return Vec::new();
-        }
-        answer.await.unwrap_or_default()
-    }
-
-    async fn ask<T>(
-        &mut self,
-        command: impl Fn(Member, oneshot::Sender<T>) -> Command,
-    ) -> Result<T, Refusal> {
-        // A thread that is about to end, because nobody was left, may miss the question: another is started.
-        for _ in 0..3 {
-            let thread = match &self.joined {
-                Some(thread) => thread.clone(),
-                None => self.shared.thread(&self.key, &self.settings)?,
-            };
-            let (reply, mut answer) = oneshot::channel();
-            if thread.send(command(self.member, reply)).is_ok() {
-                self.joined = Some(thread.clone());
-                let answer = loop {
-                    tokio::select! {
-                        answer = &mut answer => break answer,
-                        // A thread that ended has answered.
-                        () = self.end_of_wait.notified() => drop(thread.send(Command::EndWait(self.member))),
-                    }
-                };
-                if let Ok(answer) = answer {
-                    return Ok(answer);
-                }
-            }
-            self.joined = None;
-        }
-        Err(Refusal::Joining)
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        if let Some(thread) = self.joined.take() {
-            // A thread that ended has no members.
-            let _ = thread.send(Command::Leave(self.member));
-        }
-        let mut running = self.shared.lock();
-        if let Some(entry) = running.entries.get_mut(&self.key) {
-            entry.subscribers -= 1;
-            if entry.subscribers == 0 && entry.thread.is_none() {
-                running.entries.remove(&self.key);
-            }
-        }
-    }
-}
-
 impl Registry {
     fn lock(&self) -> MutexGuard<'_, Running> {
         self.groups.lock().expect("no holder of this lock panics")
     }
 
+    /// The group's thread, where it runs.
+    pub(super) fn running(&self, key: &GroupKey) -> Option<Sender<Command>> {
+        self.lock().entries.get(key)?.thread.clone()
+    }
+
+    /// A subscriber has left.
+    pub(super) fn left(&self, key: &GroupKey) {
+        let mut running = self.lock();
+        if let Some(entry) = running.entries.get_mut(key) {
+            entry.subscribers -= 1;
+            if entry.subscribers == 0 && entry.thread.is_none() {
+                running.entries.remove(key);
+            }
+        }
+    }
+
     /// The group's thread, started where there is none.
-    fn thread(
+    pub(super) fn thread(
         self: &Arc<Self>,
         key: &GroupKey,
         settings: &Settings,
