@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::auth::{Refresh, Source, StoreError};
 use crate::config::{self, Config, ConfigError, Listen};
+use crate::heart::Heart;
 use crate::log::{self, Log};
 use crate::server::{self, BindError, Listener};
 use crate::session::{Live, Shared};
@@ -136,6 +137,11 @@ impl App {
             Signals::new().map_err(|error| AppError::Internal(format!("no signals: {error}")))?;
         let (stop, stopped) = watch::channel(false);
         server::announce(&listeners);
+        let mut heart = Heart::new(systemd::watchdog_interval().map(|half| half / 2));
+        let listeners = listeners
+            .into_iter()
+            .map(|listener| (listener, heart.pulse()))
+            .collect();
         let mut server = tokio::spawn(server::serve(listeners, Arc::clone(&self.shared), stopped));
         let mut grants = self.shared.grants.subscribe();
         systemd::ready(&status::line(&self.shared));
@@ -145,7 +151,7 @@ impl App {
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Reload => self.reload().await,
+                    Signal::Reload => heart.beside(self.reload()).await,
                     Signal::Stop | Signal::StopNow => break,
                 },
                 changed = grants.changed() => {
@@ -163,13 +169,15 @@ impl App {
                 ended = &mut server => {
                     return Err(AppError::Internal(format!("clients are no longer accepted: {ended:?}")));
                 }
+                () = heart.beat() => {}
                 _ = tick.tick() => {
                     log::sum_up();
                     systemd::status(&status::line(&self.shared));
                 }
             }
         }
-        self.drain(stop, server, signals).await
+        heart.release();
+        heart.beside(self.drain(stop, server, signals)).await
     }
 
     /// Answers what was sent, commits what was marked, and leaves; a second signal, or the deadline, ends that. The deadline is

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, error, info};
 
+use crate::heart::Pulse;
 use crate::session::{Connection, Shared};
 
 pub use bind::{BindError, probe, probe_place};
@@ -29,14 +30,20 @@ use socket::Socket;
 /// Accepts on every listener until `stop`, then waits until all connections have ended.
 ///
 /// Connections end by themselves after [`Shared::stop`]; who calls this bounds the time. It ends before the stop only where it can
-/// serve nobody new.
-pub async fn serve(listeners: Vec<Listener>, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+/// serve nobody new. Each accept loop answers its pulse.
+pub async fn serve(
+    listeners: Vec<(Listener, Pulse)>,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
     let connections = Arc::new(tokio::sync::Mutex::new(JoinSet::new()));
     let mut accepting = JoinSet::new();
-    for listener in listeners {
+    for (listener, mut pulse) in listeners {
         let shared = Arc::clone(&shared);
         let connections = Arc::clone(&connections);
-        accepting.spawn(async move { accept_all(&listener, &shared, &connections).await });
+        accepting.spawn(async move {
+            accept_all(&listener, &mut pulse, &shared, &connections).await;
+        });
     }
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => {}
@@ -52,11 +59,16 @@ pub async fn serve(listeners: Vec<Listener>, shared: Arc<Shared>, mut stop: watc
 
 async fn accept_all(
     listener: &Listener,
+    pulse: &mut Pulse,
     shared: &Arc<Shared>,
     connections: &tokio::sync::Mutex<JoinSet<()>>,
 ) {
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = pulse.answer() => continue,
+        };
+        match accepted {
             Ok((socket, peer)) => {
                 let mut connections = connections.lock().await;
                 while let Some(ended) = connections.try_join_next() {
