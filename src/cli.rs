@@ -70,6 +70,15 @@ pub enum Command {
         #[arg(long)]
         connect: bool,
     },
+
+    /// Have the running daemon read its configuration and its grants again
+    ///
+    /// Judges the configuration, asks the daemon that runs with it to reload, and waits until the new state is in force. What
+    /// the daemon refuses changes nothing, and is told with its reason. Clients notice nothing.
+    ///
+    /// systemctl reload databus does the same and leaves the reason in the journal. A few things take a restart; the notes
+    /// that this prints say so: [listen], and secrets that systemd loads when it starts the service.
+    Reload(ConfigFile),
 }
 
 #[derive(Args, Debug)]
@@ -157,7 +166,7 @@ mod tests {
         for line in [
             "databus",
             "databus sevre",
-            "databus reload",
+            "databus relaod",
             "databus serve x",
             "databus dev --listen here",
         ] {

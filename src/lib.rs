@@ -13,6 +13,7 @@
 //!
 //! Around it: [`config`] (as written, then as checked), [`auth`] (stores, refreshed into an immutable table),
 //! [`app`] (build, run, reload, drain), [`systemd`], [`signals`], [`heart`] (the watchdog), [`log`], [`cli`], [`check`],
+//! [`control`] (`databus reload`).
 //!
 //! A cluster has one producer, shared by all publishers, and one consumer for each group, colour and topic, shared by
 //! all subscribers of that group on this daemon. What is shared by connections is swapped as a whole, never locked for
@@ -24,6 +25,7 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod control;
 pub mod heart;
 pub mod identity;
 pub mod kafka;

@@ -7,6 +7,7 @@ use databus::EXIT_INTERNAL;
 use databus::app::{self, AppError};
 use databus::check::{self, CheckError};
 use databus::cli::{Cli, Command, Printed};
+use databus::control::{self, ReloadError};
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
@@ -19,6 +20,13 @@ fn main() -> ExitCode {
         Command::Dev { listen } => app::dev(&listen).map_err(Failure::from),
         Command::Check { config, connect } => {
             check::run(&config.path, connect, &mut io::stdout().lock()).map_err(Failure::from)
+        }
+        Command::Reload(config) => {
+            // systemd says which process it means.
+            let main = std::env::var("MAINPID")
+                .ok()
+                .and_then(|pid| pid.parse().ok());
+            control::reload(&config.path, main, &mut io::stdout().lock()).map_err(Failure::from)
         }
     };
     match ended {
@@ -61,6 +69,18 @@ impl From<CheckError> for Failure {
             CheckError::Found(found) if found.is_permission() => PERMISSION,
             CheckError::Config(_) | CheckError::Found(_) => CONFIG,
             CheckError::Output(_) => EXIT_INTERNAL as u8,
+        };
+        let text = error.to_string();
+        Self { text, code }
+    }
+}
+
+impl From<ReloadError> for Failure {
+    fn from(error: ReloadError) -> Self {
+        let code = match &error {
+            error if error.is_permission() => PERMISSION,
+            error if error.is_refusal() => CONFIG,
+            _ => EXIT_INTERNAL as u8,
         };
         let text = error.to_string();
         Self { text, code }

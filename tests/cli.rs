@@ -411,3 +411,15 @@ fn the_installed_files_are_good() {
         ended.out
     );
 }
+
+#[test]
+fn reload_needs_a_daemon() {
+    let (_directory, path) = written("");
+    let ended = databus(&["reload", "--config", &path]);
+    assert_eq!((ended.code, &*ended.out), (Some(70), ""));
+    assert!(
+        ended.err.contains(&format!("no databus runs with {path}")),
+        "{}",
+        ended.err
+    );
+}

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::auth::{Refresh, Source, StoreError};
 use crate::config::{self, Config, ConfigError, Listen};
+use crate::control::Published;
 use crate::heart::Heart;
 use crate::log::{self, Log};
 use crate::server::{self, BindError, Listener};
@@ -61,6 +62,8 @@ struct App {
     shared: Arc<Shared>,
     refresh_task: JoinHandle<()>,
     log: Log,
+    /// Why the last reload was refused, if it was.
+    refused: Option<String>,
 }
 
 /// Runs the daemon with the configuration in `file` until a signal stops it.
@@ -129,6 +132,7 @@ impl App {
             shared: Arc::new(Shared::new(live, refresh)),
             refresh_task,
             log,
+            refused: None,
         }
     }
 
@@ -144,14 +148,15 @@ impl App {
             .collect();
         let mut server = tokio::spawn(server::serve(listeners, Arc::clone(&self.shared), stopped));
         let mut grants = self.shared.grants.subscribe();
-        systemd::ready(&status::line(&self.shared));
+        let mut published = self.file.as_deref().map(Published::new);
+        systemd::ready(&self.status());
         info!(version = env!("CARGO_PKG_VERSION"), "ready");
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Reload => heart.beside(self.reload()).await,
+                    Signal::Reload => heart.beside(self.reload(published.as_mut())).await,
                     Signal::Stop | Signal::StopNow => break,
                 },
                 changed = grants.changed() => {
@@ -161,7 +166,7 @@ impl App {
                         clusters::warn_of_unknown(&self.shared.live.load(), &grants);
                     }
                     self.shared.announce();
-                    systemd::status(&status::line(&self.shared));
+                    systemd::status(&self.status());
                 }
                 ended = &mut self.refresh_task => {
                     return Err(AppError::Internal(format!("the store is no longer read: {ended:?}")));
@@ -172,12 +177,21 @@ impl App {
                 () = heart.beat() => {}
                 _ = tick.tick() => {
                     log::sum_up();
-                    systemd::status(&status::line(&self.shared));
+                    systemd::status(&self.status());
                 }
             }
         }
         heart.release();
         heart.beside(self.drain(stop, server, signals)).await
+    }
+
+    /// A line for `systemctl status`.
+    fn status(&self) -> String {
+        let line = status::line(&self.shared);
+        match &self.refused {
+            Some(why) => format!("{line}; last reload refused: {why}"),
+            None => line,
+        }
     }
 
     /// Answers what was sent, commits what was marked, and leaves; a second signal, or the deadline, ends that. The deadline is

@@ -4,30 +4,33 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use super::{App, clusters, status};
+use super::{App, clusters};
 use crate::auth::Source;
-use crate::config;
+use crate::config::{self, Config};
+use crate::control::Published;
 use crate::systemd;
 
 impl App {
-    pub(super) async fn reload(&mut self) {
+    /// The outcome is told to systemd, to the journal, and to whoever waits at `published`.
+    pub(super) async fn reload(&mut self, mut published: Option<&mut Published>) {
         systemd::reloading();
-        match self.try_reload().await {
-            Ok(()) => {
-                info!("reloaded");
-                systemd::ready(&status::line(&self.shared));
-            }
-            Err(why) => {
-                error!("reload refused, nothing changed: {why}");
-                systemd::ready(&format!(
-                    "reload refused: {why}; {}",
-                    status::line(&self.shared)
-                ));
-            }
+        if let Some(published) = &mut published {
+            published.begin();
+        }
+        let outcome = self.try_reload().await;
+        match &outcome {
+            Ok(_) => info!("reloaded"),
+            Err(why) => error!("reload refused, nothing changed: {why}"),
+        }
+        self.refused = outcome.as_ref().err().cloned();
+        systemd::ready(&self.status());
+        if let Some(published) = published {
+            published.end(outcome);
         }
     }
 
-    async fn try_reload(&mut self) -> Result<(), String> {
+    /// Returns what is not in force yet, and why.
+    async fn try_reload(&mut self) -> Result<Vec<String>, String> {
         let Some(file) = &self.file else {
             return Err("databus dev has no configuration to read".to_owned());
         };
@@ -55,8 +58,9 @@ impl App {
         for warning in &new.warnings {
             warn!("{warning}");
         }
-        if new.listen != self.listen {
-            warn!("[listen] changed: that takes a restart");
+        let notes = self.notes(&new);
+        for note in &notes {
+            info!("{note}");
         }
         self.log.set_level(new.log.level);
         let old = self.shared.live.swap(Arc::new(live));
@@ -71,6 +75,22 @@ impl App {
             clusters::warn_of_unknown(&self.shared.live.load(), &grants);
         }
         self.shared.announce();
-        Ok(())
+        Ok(notes)
+    }
+
+    /// What takes a restart.
+    fn notes(&self, new: &Config) -> Vec<String> {
+        let mut notes = Vec::new();
+        if new.listen != self.listen {
+            notes.push("[listen] changed: that takes a restart".to_owned());
+        }
+        let credentials = config::credentials();
+        if !credentials.is_empty() {
+            let names = credentials.join(", ");
+            notes.push(format!(
+                "secrets from systemd ({names}) are those of the start: after a change, systemctl restart databus"
+            ));
+        }
+        notes
     }
 }

@@ -55,6 +55,14 @@ pub fn load(file: &Path) -> Result<Config, ConfigError> {
     )
 }
 
+/// The names of the secrets that systemd handed over when it started the service.
+pub fn credentials() -> Vec<String> {
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(directory) => secret::names(Path::new(&directory)),
+        None => Vec::new(),
+    }
+}
+
 /// [`load`] with another place for the credentials.
 pub fn load_with(file: &Path, credentials: Option<&Path>) -> Result<Config, ConfigError> {
     let mut unreadable = Vec::new();

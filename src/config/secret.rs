@@ -1,6 +1,6 @@
 //! Secrets in files: from the service's credentials, or from a file that only its readers can read.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
@@ -15,6 +15,11 @@ pub enum SecretError {
          write the absolute path here, or, by hand, set CREDENTIALS_DIRECTORY=/run/credentials/databus.service"
     )]
     NoCredentials(String),
+    #[error(
+        "systemd loaded no credential \"{0}\" when it started the service: write the secret into /etc/databus/credentials/{0} as its \
+         only line, then systemctl restart databus"
+    )]
+    NotLoaded(String),
     #[error("\"{0}\" is neither an absolute path nor the plain name of a credential")]
     Name(String),
     #[error("no such file: {}", .0.display())]
@@ -61,7 +66,12 @@ impl SecretError {
 /// its end (LF or CRLF) is not part of it.
 pub fn read(name: &str, credentials: Option<&Path>, shape: Shape) -> Result<Secret, SecretError> {
     let path = locate(name, credentials)?;
-    let text = read_text(&path, credentials, shape)?;
+    let text = read_text(&path, credentials, shape).map_err(|error| match error {
+        SecretError::Missing(path) if credentials.is_some_and(|there| path.starts_with(there)) => {
+            SecretError::NotLoaded(name.to_owned())
+        }
+        error => error,
+    })?;
     let secret = text
         .strip_suffix('\n')
         .map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
@@ -91,9 +101,27 @@ fn locate(name: &str, credentials: Option<&Path>) -> Result<PathBuf, SecretError
     ) {
         return Err(SecretError::Name(name.to_owned()));
     }
-    credentials
-        .map(|directory| directory.join(path))
-        .ok_or_else(|| SecretError::NoCredentials(name.to_owned()))
+    let directory = credentials.ok_or_else(|| SecretError::NoCredentials(name.to_owned()))?;
+    let loaded = directory.join(format!("{DIRECTORY}{name}"));
+    Ok(match loaded.exists() {
+        true => loaded,
+        false => directory.join(path),
+    })
+}
+
+/// The names of the credentials that are there, as a configuration has them.
+pub fn names(credentials: &Path) -> Vec<String> {
+    let entries = fs::read_dir(credentials).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names
+        .map(|name| {
+            name.strip_prefix(DIRECTORY)
+                .map_or(name.clone(), str::to_owned)
+        })
+        .filter(|name| name != "README")
+        .collect();
+    names.sort();
+    names
 }
 
 fn read_text(path: &Path, credentials: Option<&Path>, shape: Shape) -> Result<String, SecretError> {
@@ -141,13 +169,15 @@ const NEWLINE: [char; 2] = ['\n', '\r'];
 /// A private key with its chain of certificates fits.
 const MAX_BYTES: u64 = 256 * 1024;
 
+/// systemd puts this before the names of files that it takes from LoadCredential=databus:DIRECTORY.
+const DIRECTORY: &str = "databus_";
+
 /// Reading and writing by those who are neither the owner nor in the group.
 const OTHERS: u32 = 0o006;
 const OTHERS_WRITE: u32 = 0o002;
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -236,6 +266,21 @@ mod tests {
                 "{name:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_file_of_the_directory_of_credentials_goes_by_its_own_name() {
+        let directory = tempfile::tempdir().expect("a directory");
+        file(directory.path(), "databus_store-password", 0o400, b"s1");
+        file(directory.path(), "databus_README", 0o400, b"about");
+        file(directory.path(), "other", 0o400, b"s2");
+        let secret = |name| read(name, Some(directory.path()), Shape::Line).expect("read");
+        assert_eq!(secret("store-password").expose(), "s1");
+        assert_eq!(secret("other").expose(), "s2");
+        assert!(
+            refused("missing", Some(directory.path())).contains("/etc/databus/credentials/missing")
+        );
+        assert_eq!(names(directory.path()), ["other", "store-password"]);
     }
 
     #[test]

@@ -17,7 +17,10 @@ fn a_cluster_s_settings_are_judged() {
         with("kafka = { retries = 0 }")
             .starts_with("databus.toml:1: clusters.a: librdkafka refuses these settings: ")
     );
-    assert!(with("kafka_files = { \"sasl.password\" = \"missing\" }").contains("no such file: "));
+    assert!(
+        with("kafka_files = { \"sasl.password\" = \"missing\" }")
+            .contains("systemd loaded no credential")
+    );
     assert!(
         with("kafka = { \"ssl.ca.location\" = [] }")
             .contains("clusters.a.kafka.ssl.ca.location: not a table of settings")

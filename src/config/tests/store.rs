@@ -115,7 +115,7 @@ fn files_for_tls_mean_tls() {
         ),
         ("certificate = \"c\"\n", "store.certificate: needs a key"),
         ("key = \"k\"\n", "store.key: needs a certificate"),
-        ("ca = \"none\"\n", "store.ca: no such file: "),
+        ("ca = \"none\"\n", "store.ca: systemd loaded no credential"),
     ] {
         let problems = with(more).problems();
         assert!(

@@ -41,7 +41,7 @@ fn a_listener_with_tls_needs_a_certificate_and_its_key() {
             "[tls]\ncertificate = \"c\"\nkey = \"no\"\n",
             &certificate,
             &key,
-            "tls.key: no such file: ",
+            "tls.key: systemd loaded no credential",
         ),
         (
             "[tls]\ncertificate = \"c\"\nkey = \"other\"\n",

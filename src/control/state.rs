@@ -1,0 +1,270 @@
+//! What a running daemon says of itself: a file `PID.state` in its runtime directory, which it keeps locked.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The content of the file.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct State {
+    /// The main configuration file, an absolute path.
+    pub config: PathBuf,
+    /// How many reloads began, and the number of the last one that ended.
+    pub begun: u64,
+    pub ended: u64,
+    /// Why that one was refused, if it was.
+    pub refused: Option<String>,
+    /// What it could not put into force.
+    pub notes: Vec<String>,
+}
+
+/// The daemon's end: the file, which goes with this value.
+pub struct Published {
+    path: PathBuf,
+    /// Held locked: who finds it unlocked knows that the daemon has ended.
+    file: Option<File>,
+    state: State,
+}
+
+impl Published {
+    /// Tells those who may ask that this process is a daemon with the configuration `config`. Where the runtime directory
+    /// cannot be written to, nobody is told, and `databus reload` does not find it.
+    pub fn new(config: &Path) -> Self {
+        let directory = own_directory();
+        let mut published = Self {
+            path: directory.join(format!("{}{SUFFIX}", std::process::id())),
+            file: None,
+            state: State {
+                config: absolute(config),
+                ..State::default()
+            },
+        };
+        // systemd makes it where there is a unit.
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&directory);
+        if let Err(error) = made.and_then(|()| published.write()) {
+            tracing::debug!(directory = %directory.display(), %error, "databus reload will not find this daemon");
+        }
+        for found in in_directory(&directory) {
+            found.remove_if_dead();
+        }
+        published
+    }
+
+    pub fn begin(&mut self) {
+        self.state.begun += 1;
+        self.update();
+    }
+
+    /// The reload has ended: with notes, or refused for a reason.
+    pub fn end(&mut self, outcome: Result<Vec<String>, String>) {
+        self.state.ended = self.state.begun;
+        (self.state.notes, self.state.refused) = match outcome {
+            Ok(notes) => (notes, None),
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        self.update();
+    }
+
+    fn update(&mut self) {
+        if self.file.is_none() {
+            return;
+        }
+        if let Err(error) = self.write() {
+            tracing::warn!(path = %self.path.display(), %error, "databus reload cannot be told how the reload went");
+        }
+    }
+
+    /// Replaces the file by a new one, which is locked before it can be found.
+    fn write(&mut self) -> io::Result<()> {
+        let text = toml::to_string(&self.state).map_err(io::Error::other)?;
+        let new = self.path.with_extension("new");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.lock()?;
+        file.write_all(text.as_bytes())?;
+        fs::rename(&new, &self.path)?;
+        self.file = Some(file);
+        Ok(())
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // Who finds it later sees that it is not locked.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A daemon's file.
+pub struct Found {
+    pub pid: i32,
+    pub state: State,
+    path: PathBuf,
+}
+
+impl Found {
+    /// What the daemon says now; none when it has ended.
+    pub fn again(&self) -> Option<State> {
+        read(&self.path)
+    }
+
+    fn remove_if_dead(&self) {
+        if self.again().is_none() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The daemons that run, as far as this user may know.
+pub fn running() -> Vec<Found> {
+    let mut directories = vec![own_directory(), PathBuf::from(SYSTEM)];
+    directories.dedup();
+    let found = directories.iter().flat_map(|path| in_directory(path));
+    found
+        .filter_map(|found| {
+            let state = found.again()?;
+            Some(Found { state, ..found })
+        })
+        .collect()
+}
+
+/// All files, those of daemons that have ended too, unread.
+fn in_directory(directory: &Path) -> Vec<Found> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let path = entry.path();
+            let pid = path.file_name()?.to_str()?.strip_suffix(SUFFIX)?;
+            Some(Found {
+                pid: pid.parse().ok()?,
+                state: State::default(),
+                path,
+            })
+        })
+        .collect()
+}
+
+/// None where no daemon holds the file.
+fn read(path: &Path) -> Option<State> {
+    loop {
+        let mut file = File::open(path).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(_)) => return None,
+            // It was replaced since, or nobody holds it.
+            Ok(()) if is_replaced(path, &file) => continue,
+            Ok(()) => return None,
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        return toml::from_str(&text).ok();
+    }
+}
+
+fn is_replaced(path: &Path, file: &File) -> bool {
+    match (fs::metadata(path), file.metadata()) {
+        (Ok(now), Ok(then)) => now.ino() != then.ino(),
+        _ => false,
+    }
+}
+
+/// Where a daemon of this user puts its file.
+fn own_directory() -> PathBuf {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    // systemd joins several with a colon; the unit has one.
+    if let Some(directory) = variable("RUNTIME_DIRECTORY") {
+        return directory;
+    }
+    match variable("XDG_RUNTIME_DIR") {
+        Some(directory) if !rustix::process::geteuid().is_root() => directory.join("databus"),
+        _ => PathBuf::from(SYSTEM),
+    }
+}
+
+/// As the daemon and those who look for it write the same file.
+pub fn absolute(file: &Path) -> PathBuf {
+    fs::canonicalize(file).unwrap_or_else(|_| file.to_owned())
+}
+
+const SUFFIX: &str = ".state";
+const SYSTEM: &str = "/run/databus";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A daemon's end in `directory`, which another environment would name.
+    fn published(directory: &Path, pid: u32) -> Published {
+        let mut published = Published {
+            path: directory.join(format!("{pid}{SUFFIX}")),
+            file: None,
+            state: State::default(),
+        };
+        published.write().expect("written");
+        published
+    }
+
+    #[test]
+    fn who_asks_sees_each_state_and_the_end() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut daemon = published(directory.path(), 7);
+        let found = in_directory(directory.path()).remove(0);
+        assert_eq!(found.pid, 7);
+        daemon.begin();
+        let state = found.again().expect("it runs");
+        assert_eq!((state.begun, state.ended), (1, 0));
+        daemon.end(Err("line 1\nline 2".to_owned()));
+        let state = found.again().expect("it runs");
+        assert_eq!((state.begun, state.ended), (1, 1));
+        assert_eq!(state.refused.as_deref(), Some("line 1\nline 2"));
+        daemon.begin();
+        daemon.end(Ok(vec!["a note".to_owned()]));
+        let state = found.again().expect("it runs");
+        assert_eq!(
+            (state.ended, state.refused, state.notes),
+            (2, None, vec!["a note".to_owned()])
+        );
+        drop(daemon);
+        assert_eq!(found.again(), None);
+        assert!(in_directory(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_daemon_left_is_told_from_a_running_one() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut killed = published(directory.path(), 7);
+        killed.file = None;
+        let _running = published(directory.path(), 8);
+        for found in in_directory(directory.path()) {
+            found.remove_if_dead();
+        }
+        let left = in_directory(directory.path());
+        assert_eq!(left.iter().map(|found| found.pid).collect::<Vec<_>>(), [8]);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_all_the_time_is_always_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut daemon = published(directory.path(), 7);
+        let found = in_directory(directory.path()).remove(0);
+        let reader = std::thread::spawn(move || {
+            (0..2_000).for_each(|_| assert!(found.again().is_some()));
+        });
+        while !reader.is_finished() {
+            daemon.begin();
+        }
+        reader.join().expect("always read");
+    }
+}
