@@ -5,6 +5,7 @@ deb_tests() {  # SUITE
   local suite=$1
   prepare "$suite: boots" box_start "$suite" "$suite" --private-network || return
   try "$suite: installs and runs" deb_installs
+  service_tests "$suite"
   prepare "$suite: boots again" box_reboot || return
   try "$suite: starts at boot" deb_starts_at_boot
   try "$suite: is removed, and its configuration stays" deb_removed

@@ -1,0 +1,143 @@
+# shellcheck shell=bash
+# The service as it was installed, by whichever package; sourced by `packages`.
+# shellcheck disable=SC2154  # here, box: of packages
+
+service_tests() {  # what is tested, for the tests' names
+  try "$1: first connection starts it" service_activated
+  try "$1: who may read what" service_permissions
+  try "$1: exposure" service_exposure
+  try "$1: reload in force, or refused with the reason" service_reload
+  try "$1: secrets from credentials" service_credentials
+  try "$1: a wrong configuration does not start, once" service_wrong_configuration
+  try "$1: comes back after a crash" service_crash
+  try "$1: comes back when its core hangs" service_hang
+}
+
+service_activated() {
+  in_box systemctl stop databus.service
+  is inactive in_box systemctl is-active databus.service
+  answers ::1
+  is active in_box systemctl is-active databus.service
+  is 0 of_service NRestarts
+}
+
+service_permissions() {
+  is "root databus 750" in_box stat -c '%U %G %a' /etc/databus
+  is "root databus 750" in_box stat -c '%U %G %a' /etc/databus/conf.d
+  is "root root 700" in_box stat -c '%U %G %a' /etc/databus/credentials
+  local file
+  for file in databus.toml apps.toml; do
+    is "root databus 640" in_box stat -c '%U %G %a' /etc/databus/$file
+    in_box setpriv --reuid=databus --regid=databus --clear-groups cat /etc/databus/$file
+    fails in_box setpriv --reuid=nobody --regid=nogroup --clear-groups cat /etc/databus/$file
+    fails in_box setpriv --reuid=databus --regid=databus --clear-groups sh -c "echo >> /etc/databus/$file"
+  done
+  fails in_box setpriv --reuid=databus --regid=databus --clear-groups ls /etc/databus/credentials
+  has "drwxr-x--- root databus databus" in_box namei -l /etc/databus/databus.toml
+  is "" in_box find /etc/databus -perm /o+w
+}
+
+service_exposure() {
+  in_box systemd-analyze security --no-pager --threshold=10 databus.service | tail -1
+  in_box systemd-analyze verify --man=no databus.service databus.socket
+  is "0 infinity" echo "$(of_service LimitCORE) $(of_service MemoryMax)"
+  is "65536 8192" echo "$(of_service LimitNOFILE) $(of_service TasksMax)"
+}
+
+service_reload() {
+  local pid; pid=$(of_service MainPID)
+  write_config '[log]' 'level = "debug"'
+  in_box systemctl reload databus
+  has reloaded journal
+  write_config '[limits]' 'max_conections = 5'
+  fails in_box systemctl reload databus
+  has "unknown key" journal -p err
+  has "max_connections" journal -p err
+  fails in_box databus reload
+  has "reload refused, nothing changed: /etc/databus/conf.d/test.toml:2: limits.max_conections" in_box databus reload
+  # The daemon judges for itself, too, and goes on.
+  in_box systemctl kill --kill-whom=main -s HUP databus
+  eventually has "last reload refused: /etc/databus/conf.d/test.toml:2" of_service StatusText
+  write_config
+  is reloaded in_box databus reload
+  has "0 clients; store ok" of_service StatusText
+  fails has refused of_service StatusText
+  is "$pid" of_service MainPID
+  # Not everybody may.
+  fails in_box setpriv --reuid=nobody --regid=nogroup --clear-groups databus reload
+}
+
+service_credentials() {
+  echo s3cret-1 | in_box sh -c 'umask 077 && cat > /etc/databus/credentials/cluster1-password'
+  write_config '[clusters.cluster1]' 'brokers = ["127.0.0.1:9"]' \
+    'kafka = { "security.protocol" = "sasl_plaintext", "sasl.mechanism" = "PLAIN", "sasl.username" = "u" }' \
+    'kafka_files = { "sasl.password" = "cluster1-password" }'
+  fails in_box systemctl reload databus
+  has "systemd loaded no credential \"cluster1-password\"" journal -p err
+  in_box systemctl restart databus
+  answers
+  has "(cluster1-password) are those of the start: after a change, systemctl restart databus" in_box databus reload
+  fails has s3cret journal
+  eventually has "cluster1 unreachable for" of_service StatusText
+  in_box rm /etc/databus/credentials/cluster1-password
+  write_config
+  in_box systemctl restart databus
+}
+
+service_wrong_configuration() {
+  local begin=$EPOCHSECONDS
+  write_config '[limits]' 'max_conections = 5'
+  fails in_box systemctl restart databus
+  is "78 exit-code failed" echo "$(of_service ExecMainStatus) $(of_service Result) $(of_service ActiveState)"
+  is 0 of_service NRestarts
+  has "unknown key" journal --since "@$begin"
+  # A client's connection tries again; that has an end.
+  fails answers
+  sleep 2
+  is failed in_box systemctl is-failed databus.service
+  write_config
+  eventually in_box systemctl restart databus
+  answers
+  is active in_box systemctl is-active databus.socket
+}
+
+service_crash() {
+  local pid; pid=$(of_service MainPID)
+  [ "$pid" -gt 1 ]
+  in_box kill -ABRT "$pid"
+  answers
+  fails is "$pid" of_service MainPID
+  is 1 of_service NRestarts
+}
+
+service_hang() {
+  in_box mkdir -p /run/systemd/system/databus.service.d
+  printf '[Service]\nWatchdogSec=8s\n' | in_box tee /run/systemd/system/databus.service.d/test.conf
+  in_box systemctl daemon-reload
+  local which
+  for which in main workers; do
+    in_box systemctl restart databus
+    hangs $which
+  done
+  in_box rm -r /run/systemd/system/databus.service.d
+  in_box systemctl daemon-reload
+  in_box systemctl restart databus
+  # It has a watchdog as it is installed, and it is fed.
+  is 30s of_service WatchdogUSec
+}
+
+hangs() {  # main|workers
+  local pid leader begin=$EPOCHSECONDS
+  pid=$(of_service MainPID)
+  leader=$(pgrep -P "$(cat "$SDBOX_STATE/$box.pid")" | head -1)
+  "$here/hang" "$leader" "$pid" "$1" & local hang=$!
+  eventually restarted "$pid"
+  wait $hang || true
+  has "Watchdog timeout" journal --since "@$begin"
+  answers
+}
+restarted() { [ "$(of_service ActiveState)" = active ] && [ "$(of_service MainPID)" != "$1" ]; }
+
+journal() { in_box journalctl --no-pager -u databus.service "$@"; }
+
+write_config() { printf '%s\n' "$@" | in_box tee /etc/databus/conf.d/test.toml >/dev/null; }  # LINE...
