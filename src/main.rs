@@ -8,6 +8,7 @@ use databus::app::{self, AppError};
 use databus::check::{self, CheckError};
 use databus::cli::{Cli, Command, Printed};
 use databus::control::{self, ReloadError};
+use databus::log;
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
@@ -16,7 +17,15 @@ fn main() -> ExitCode {
         Err(Printed::Usage) => return ExitCode::from(USAGE),
     };
     let ended = match cli.command {
-        Command::Serve(config) => app::serve(config.path).map_err(Failure::from),
+        Command::Serve(config) => {
+            return match app::serve(config.path).map_err(Failure::from) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(failure) => {
+                    log::fatal("start-refused", &failure.text);
+                    ExitCode::from(failure.code)
+                }
+            };
+        }
         Command::Dev { listen } => app::dev(&listen).map_err(Failure::from),
         Command::Check { config, connect } => {
             check::run(&config.path, connect, &mut io::stdout().lock()).map_err(Failure::from)

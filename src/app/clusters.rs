@@ -100,7 +100,7 @@ pub fn warn_of_unknown(live: &Live, grants: &Grants) {
     for (app, apps) in grants.apps() {
         for (_, cluster) in apps {
             if !live.clusters.contains_key(&**cluster) {
-                warn!(app, %cluster, "the app's cluster is not configured: it is refused until there is a section [clusters.{cluster}]");
+                warn!(name: "cluster-unknown", app, %cluster, "the app's cluster is not configured: it is refused until there is a section [clusters.{cluster}]");
             }
         }
     }

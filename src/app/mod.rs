@@ -150,7 +150,7 @@ impl App {
         let mut grants = self.shared.grants.subscribe();
         let mut published = self.file.as_deref().map(Published::new);
         systemd::ready(&self.status());
-        info!(version = env!("CARGO_PKG_VERSION"), "ready");
+        info!(name: "ready", version = env!("CARGO_PKG_VERSION"), "ready");
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -230,8 +230,9 @@ impl App {
         let seconds = |began: Instant| format!("{:.1}", began.elapsed().as_secs_f64());
         tokio::select! {
             drained = timeout(limit, orderly) => match drained {
-                Ok(()) => info!(seconds = seconds(began), "stopped: what was read was answered, what was marked was committed"),
+                Ok(()) => info!(name: "stopped", seconds = seconds(began), "stopped: what was read was answered, what was marked was committed"),
                 Err(_) => warn!(
+                    name: "stopped-late",
                     seconds = seconds(began), clients = clients.clients.count(),
                     "stopped at the deadline: what is not answered may have been written"
                 ),
@@ -239,6 +240,7 @@ impl App {
             () = urgent => {
                 let cut = clients.clients.count();
                 warn!(
+                    name: "stopped-late",
                     seconds = seconds(began), clients = cut,
                     "stopped at once by a second signal: what is not answered may have been written, the last marks may be lost"
                 );

@@ -19,8 +19,8 @@ impl App {
         }
         let outcome = self.try_reload().await;
         match &outcome {
-            Ok(_) => info!("reloaded"),
-            Err(why) => error!("reload refused, nothing changed: {why}"),
+            Ok(_) => info!(name: "reloaded", "reloaded"),
+            Err(why) => error!(name: "reload-refused", "reload refused, nothing changed: {why}"),
         }
         self.refused = outcome.as_ref().err().cloned();
         systemd::ready(&self.status());
@@ -49,7 +49,7 @@ impl App {
                 return Err(error.to_string());
             }
             Err(error) => {
-                warn!(store = source.name(), %error, "the store does not load: the grants stay as they were");
+                warn!(name: "store-fails", store = source.name(), %error, "the store does not load: the grants stay as they were");
                 None
             }
         };

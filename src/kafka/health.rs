@@ -60,11 +60,11 @@ struct Trouble {
 
 /// An event of this client; those of groups are summed up by cluster.
 macro_rules! tell {
-    ($level:ident, $shared:expr, $message:literal $(, $($fields:tt)+)?) => {{
+    (name: $name:literal, $level:ident, $shared:expr, $message:literal $(, $($fields:tt)+)?) => {{
         let cluster = &$shared.cluster;
         match &$shared.client {
-            Client::Only(client) => tracing::event!(tracing::Level::$level, cluster, client, $($($fields)+,)? $message),
-            Client::Group(group) => crate::repeated!($level, cluster, $message, cluster, group $(, $($fields)+)?),
+            Client::Only(client) => tracing::event!(name: $name, tracing::Level::$level, cluster, client, $($($fields)+,)? $message),
+            Client::Group(group) => crate::repeated!(name: $name, $level, cluster, $message, cluster, group $(, $($fields)+)?),
         }
     }};
 }
@@ -130,7 +130,7 @@ impl Health {
         match state.trouble.take() {
             Some(trouble) => self.0.recovered(&trouble),
             None if first && matches!(self.0.client, Client::Only(_)) => {
-                tell!(INFO, self.0, "cluster reached");
+                tell!(name: "cluster-reached", INFO, self.0, "cluster reached");
             }
             None => tracing::debug!(cluster = self.0.cluster, "cluster reached"),
         }
@@ -163,6 +163,7 @@ impl Health {
         match &self.0.client {
             Client::Only(_) => {
                 tell!(
+                    name: "unconfirmed",
                     WARN,
                     self.0,
                     "Kafka does not confirm records: who sent them waits",
@@ -173,6 +174,7 @@ impl Health {
             }
             Client::Group(_) => {
                 tell!(
+                    name: "unconfirmed",
                     WARN,
                     self.0,
                     "Kafka does not confirm marks: they are tried again",
@@ -206,7 +208,7 @@ impl Health {
             overdue: None,
         });
         if !std::mem::replace(&mut trouble.away, true) {
-            tell!(WARN, self.0, "cluster cannot be reached", why);
+            tell!(name: "cluster-away", WARN, self.0, "cluster cannot be reached", why);
         }
         let since = if state.status.reachable {
             SystemTime::now()
@@ -225,7 +227,7 @@ impl Health {
 impl Watched {
     fn recovered(&self, trouble: &Trouble) {
         let seconds = trouble.since.elapsed().as_secs();
-        tell!(INFO, self, "cluster reached again", seconds);
+        tell!(name: "cluster-reached", INFO, self, "cluster reached again", seconds);
     }
 }
 
@@ -247,7 +249,7 @@ impl ClientContext for Health {
                 tracing::debug!(cluster = self.0.cluster, "{reason}");
                 self.0.state.lock().expect(UNPOISONED).failure = short_reason(reason);
             }
-            _ => tell!(WARN, self.0, "an error of Kafka", %error, reason),
+            _ => tell!(name: "kafka-error", WARN, self.0, "an error of Kafka", %error, reason),
         }
     }
 }

@@ -97,27 +97,26 @@ struct FieldVisitor<'a, 'w> {
     result: fmt::Result,
 }
 
-impl FieldVisitor<'_, '_> {
-    fn write(&mut self, name: &str, value: &str) -> fmt::Result {
-        write!(self.line, " {name}=")?;
-        if !value.is_empty() && value.chars().all(is_plain) {
-            return self.line.write_str(value);
-        }
-        self.line.write_char('"')?;
-        for c in value.chars() {
-            match c {
-                '\'' => self.line.write_char(c)?,
-                c => write!(self.line, "{}", c.escape_debug())?,
-            }
-        }
-        self.line.write_char('"')
+/// ` name=value`, the value in quotes where it is more than a word.
+pub fn write_field(line: &mut Writer<'_>, name: &str, value: &str) -> fmt::Result {
+    write!(line, " {name}=")?;
+    if !value.is_empty() && value.chars().all(is_plain) {
+        return line.write_str(value);
     }
+    line.write_char('"')?;
+    for c in value.chars() {
+        match c {
+            '\'' => line.write_char(c)?,
+            c => write!(line, "{}", c.escape_debug())?,
+        }
+    }
+    line.write_char('"')
 }
 
 impl Visit for FieldVisitor<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() != MESSAGE && self.result.is_ok() {
-            self.result = self.write(field.name(), value);
+        if ![MESSAGE, EVENT].contains(&field.name()) && self.result.is_ok() {
+            self.result = write_field(self.line, field.name(), value);
         }
     }
 
@@ -145,7 +144,7 @@ fn is_plain(c: char) -> bool {
 }
 
 /// syslog's number for the level.
-fn priority(level: &Level) -> u8 {
+pub fn priority(level: &Level) -> u8 {
     match *level {
         Level::ERROR => 3,
         Level::WARN => 4,
@@ -155,7 +154,10 @@ fn priority(level: &Level) -> u8 {
 }
 
 /// The field that `tracing` puts an event's text into.
-const MESSAGE: &str = "message";
+pub const MESSAGE: &str = "message";
+
+/// The field with an event's name (see [`super::catalog`]) where the call is for events of several names.
+pub const EVENT: &str = "event";
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,9 @@
 
 #[cfg(test)]
 pub(crate) mod capture;
+mod catalog;
 mod filter;
+mod journal;
 mod lines;
 mod repeated;
 
@@ -13,14 +15,15 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use rdkafka::config::RDKafkaLogLevel;
-use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::Level;
 use filter::Filter;
+use journal::{Entries, JOURNAL, Named, Socket};
 use lines::{Fields, Lines, Start};
 
 pub use crate::repeated;
@@ -35,18 +38,27 @@ pub struct Log {
 pub fn init(level: Level) -> Log {
     let (filter, handle) = reload::Layer::new(Filter(level));
     let is_journal = stderr_is_journal();
-    let journal = if is_journal { journal() } else { None };
+    let socket = match is_journal {
+        true => Socket::new(JOURNAL).ok(),
+        false => None,
+    };
     let start = if is_journal {
         Start::Priority
     } else {
         Start::Time
     };
-    let lines = journal.is_none().then(|| {
+    let lines = socket.is_none().then(|| {
         fmt::layer()
             .with_writer(io::stderr)
             .with_ansi(false)
             .fmt_fields(Fields)
             .event_format(Lines(start))
+    });
+    let journal = socket.map(|socket| {
+        fmt::layer()
+            .with_writer(Arc::new(socket))
+            .fmt_fields(Named)
+            .event_format(Entries)
     });
     let subscriber = tracing_subscriber::registry()
         .with(filter)
@@ -56,6 +68,17 @@ pub fn init(level: Level) -> Log {
         tracing::debug!("logging was set up before");
     }
     Log { filter: handle }
+}
+
+/// Tells why the program ends: in the journal where stderr leads there, else on stderr. `name` is the event's.
+pub fn fatal(name: &'static str, text: &str) {
+    if !stderr_is_journal() {
+        eprintln!("{text}");
+        return;
+    }
+    let _log = init(Level::Error);
+    text.lines()
+        .for_each(|line| tracing::error!(event = name, "{line}"));
 }
 
 impl Log {
@@ -89,7 +112,7 @@ pub fn kafka(cluster: &str, level: RDKafkaLogLevel, facility: &str, message: &st
             tracing::event!(target: "librdkafka", tracing::Level::$level, cluster, facility, "librdkafka: {message}")
         };
     }
-    let first = |level| repeated::admit(level, "librdkafka", &format!("{cluster} {facility}"));
+    let first = |level| repeated::admit(level, "", "librdkafka", &format!("{cluster} {facility}"));
     match level {
         // A setting that only producers or only consumers have is no mistake: a cluster's settings are for both.
         Warning if facility == "CONFWARN" => event!(DEBUG),
@@ -99,22 +122,6 @@ pub fn kafka(cluster: &str, level: RDKafkaLogLevel, facility: &str, message: &st
         Debug => event!(DEBUG),
         _ => {}
     }
-}
-
-/// The journal with syslog's priorities; fields are named `DATABUS_APP` and so on.
-fn journal() -> Option<tracing_journald::Layer> {
-    let priorities = PriorityMappings {
-        info: Priority::Informational,
-        debug: Priority::Debug,
-        ..PriorityMappings::new()
-    };
-    let layer = tracing_journald::layer().ok()?;
-    Some(
-        layer
-            .with_field_prefix(Some("DATABUS".to_owned()))
-            .with_syslog_identifier("databus".to_owned())
-            .with_priority_mappings(priorities),
-    )
 }
 
 /// Whether systemd connected stderr to the journal and nobody redirected it since.
@@ -171,6 +178,7 @@ mod tests {
             }
             assert!(!admit(
                 tracing::Level::WARN,
+                "",
                 "it failed",
                 "repeated_events_are_counted"
             ));

@@ -8,21 +8,25 @@ use std::time::{Duration, Instant};
 use tracing::Level;
 
 /// Logs the first event of a kind and counts the others: `repeated!(WARN, peer.ip(), "authentication failed", reason =
-/// %why)`. The kind is the message together with the key, here an address; `""` where the message alone is the kind.
+/// %why)`. The kind is the message together with the key, here an address; `""` where the message alone is the kind. An
+/// event with a name in the catalog has it first: `repeated!(name: "auth-refused", WARN, ...)`.
 #[macro_export]
 macro_rules! repeated {
-    ($level:ident, $key:expr, $message:literal $(, $($fields:tt)+)?) => {
+    ($level:ident, $($rest:tt)+) => {
+        $crate::repeated!(name: "", $level, $($rest)+)
+    };
+    (name: $name:literal, $level:ident, $key:expr, $message:literal $(, $($fields:tt)+)?) => {
         if tracing::enabled!(tracing::Level::$level)
-            && $crate::log::admit(tracing::Level::$level, $message, &$key.to_string())
+            && $crate::log::admit(tracing::Level::$level, $name, $message, &$key.to_string())
         {
-            tracing::event!(tracing::Level::$level, $($($fields)+,)? $message)
+            tracing::event!(name: $name, tracing::Level::$level, $($($fields)+,)? $message)
         }
     };
 }
 
 /// Whether the caller is to log the event: it is the first of its kind. What was counted before is told first.
-pub fn admit(level: Level, message: &'static str, key: &str) -> bool {
-    let (first, sum) = table().admit(level, message, key, Instant::now());
+pub fn admit(level: Level, name: &'static str, message: &'static str, key: &str) -> bool {
+    let (first, sum) = table().admit(level, name, message, key, Instant::now());
     sum.into_iter().for_each(|sum| sum.log());
     first
 }
@@ -52,6 +56,7 @@ struct Table {
 
 struct Entry {
     level: Level,
+    name: &'static str,
     since: Instant,
     /// Events since then that were not logged.
     more: u64,
@@ -61,6 +66,7 @@ impl Table {
     fn admit(
         &mut self,
         level: Level,
+        name: &'static str,
         message: &'static str,
         key: &str,
         now: Instant,
@@ -76,6 +82,7 @@ impl Table {
                 key.into(),
                 Entry {
                     level,
+                    name,
                     since: now,
                     more: 0,
                 },
@@ -89,6 +96,7 @@ impl Table {
         let sum = entry.sum(message, key, now);
         *entry = Entry {
             level,
+            name,
             since: now,
             more: 0,
         };
@@ -117,9 +125,12 @@ impl Entry {
     /// What was counted, if anything was.
     fn sum(&self, message: &'static str, key: &str, now: Instant) -> Option<Sum> {
         let seconds = now.duration_since(self.since).as_secs_f64().round() as u64;
-        let Self { level, more, .. } = *self;
+        let Self {
+            level, name, more, ..
+        } = *self;
         (more > 0).then(|| Sum {
             level,
+            name,
             message,
             key: key.into(),
             more,
@@ -131,6 +142,7 @@ impl Entry {
 #[derive(Debug, PartialEq, Eq)]
 struct Sum {
     level: Level,
+    name: &'static str,
     message: &'static str,
     key: Box<str>,
     more: u64,
@@ -141,6 +153,7 @@ impl Sum {
     fn log(&self) {
         let Self {
             level,
+            name,
             message,
             key,
             more,
@@ -151,6 +164,7 @@ impl Sum {
             ($level:ident) => {
                 tracing::event!(
                     Level::$level,
+                    event = *name,
                     about,
                     more,
                     "{message}: and {more} more in the last {seconds} s"
@@ -187,7 +201,7 @@ mod tests {
         }
 
         fn admit(&mut self, message: &'static str, key: &str) -> (bool, Option<u64>) {
-            let (first, sum) = self.0.admit(Level::WARN, message, key, self.1);
+            let (first, sum) = self.0.admit(Level::WARN, "", message, key, self.1);
             (first, sum.map(|sum| sum.more))
         }
 

@@ -48,7 +48,7 @@ pub async fn serve(
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => {}
         Some(ended) = accepting.join_next() => {
-            error!(?ended, "an accept loop ended");
+            error!(name: "core-failed", ?ended, "an accept loop ended: the daemon ends");
             return;
         }
     }
@@ -73,7 +73,7 @@ async fn accept_all(
                 let mut connections = connections.lock().await;
                 while let Some(ended) = connections.try_join_next() {
                     if let Err(panic) = ended {
-                        error!(%panic, "a connection's task panicked");
+                        error!(name: "connection-panicked", %panic, "a connection's task panicked");
                     }
                 }
                 admit(socket, peer, listener.is_tls(), shared, &mut connections);
@@ -81,7 +81,7 @@ async fn accept_all(
             Err(error) if is_of_connection(&error) => debug!(%error, "accept"),
             Err(error) => {
                 // Out of descriptors or memory: connections that end make room.
-                crate::repeated!(WARN, listener.name(), "cannot accept", listener = %listener.name(), error = %error);
+                crate::repeated!(name: "cannot-accept", WARN, listener.name(), "cannot accept", listener = %listener.name(), error = %error);
                 tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
@@ -99,7 +99,7 @@ fn admit(
     let config = tls.then(|| Arc::clone(live.tls.as_ref().expect("checked where it listens")));
     let max = live.limits.max_connections;
     if connections.len() >= max {
-        crate::repeated!(WARN, "", "max number of clients reached", peer = %peer, max);
+        crate::repeated!(name: "clients-limit", WARN, "", "max number of clients reached", peer = %peer, max);
         turn_away(socket, config);
         return;
     }
@@ -120,7 +120,7 @@ fn admit(
                 match timeout(patience, stream.secure(config)).await {
                     Ok(Ok(())) => Connection::new(stream, peer, shared).run().await,
                     Ok(Err(error)) => {
-                        crate::repeated!(INFO, peer.host(), "TLS handshake failed", peer = %peer, error = %error);
+                        crate::repeated!(name: "tls-refused", INFO, peer.host(), "TLS handshake failed", peer = %peer, error = %error);
                     }
                     Err(_) => {
                         crate::repeated!(INFO, peer.host(), "TLS handshake took too long", peer = %peer);

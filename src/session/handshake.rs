@@ -124,7 +124,7 @@ impl Connection {
             other => other,
         };
         crate::repeated!(
-            WARN, format_args!("{} {} {} {reason}", identity.key, identity.group, identity.topic), "AUTH refused",
+            name: "auth-refused", WARN, format_args!("{} {} {} {reason}", identity.key, identity.group, identity.topic), "AUTH refused",
             peer = %self.me.peer, app = %identity.key, group = %identity.group, topic = %identity.topic, reason = %reason
         );
         let mut reply = Vec::new();

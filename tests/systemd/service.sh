@@ -8,6 +8,7 @@ service_tests() {  # what is tested, for the tests' names
   try "$1: exposure" service_exposure
   try "$1: reload in force, or refused with the reason" service_reload
   try "$1: secrets from credentials" service_credentials
+  try "$1: journal and catalog" service_journal
   try "$1: a wrong configuration does not start, once" service_wrong_configuration
   try "$1: comes back after a crash" service_crash
   try "$1: comes back when its core hangs" service_hang
@@ -84,19 +85,45 @@ service_credentials() {
   in_box systemctl restart databus
 }
 
+service_journal() {
+  local begin=$EPOCHSECONDS id
+  # shellcheck disable=SC2016  # it is the box's bash that expands
+  in_box timeout 60 bash -c 'exec 3<>/dev/tcp/127.0.0.1/6205
+    for n in {1..200}; do printf "AUTH key1:s3cret-2@g1/topic=t1&role=pub\r\n" >&3; IFS= read -r line <&3; done; echo "$line"' | grep -q ^-WRONGPASS &
+  local attack=$!
+  eventually has "AUTH refused" journal --since "@$begin"
+  is 1 eval 'in_box journalctl --no-pager -o json DATABUS_EVENT=auth-refused DATABUS_APP=key1 DATABUS_GROUP=g1 DATABUS_TOPIC=t1 PRIORITY=4 | wc -l'
+  has '"DATABUS_PEER" : "127.0.0.1:' in_box journalctl --no-pager -o json-pretty DATABUS_EVENT=auth-refused
+  id=$(in_box journalctl --no-pager -o cat --output-fields=MESSAGE_ID DATABUS_EVENT=auth-refused | tail -1)
+  has "Subject: A client's AUTH was refused" in_box journalctl --no-pager -x "MESSAGE_ID=$id"
+  has "The client does" in_box journalctl --no-pager -x "MESSAGE_ID=$id"
+  # What was not told one by one is told as a number.
+  kill $attack 2>/dev/null || true
+  in_box systemctl restart databus
+  has "AUTH refused: and " journal --since "@$begin"
+  [ "$(journal --since "@$begin" | grep -c 'AUTH refused')" = 2 ]
+  fails has s3cret journal
+  # A configuration error is an error with an ID, too; the daemon's start has its place and its version.
+  is 3 eval 'in_box journalctl --no-pager -o cat --output-fields=PRIORITY DATABUS_EVENT=reload-refused | tail -1'
+  has "Subject: databus is ready" in_box journalctl --no-pager -x DATABUS_EVENT=ready
+  has "listening address=127.0.0.1:6205" journal --since "@$begin"
+}
+
 service_wrong_configuration() {
   local begin=$EPOCHSECONDS
+  in_box systemctl reset-failed databus.service  # its count of starts
   write_config '[limits]' 'max_conections = 5'
   fails in_box systemctl restart databus
   is "78 exit-code failed" echo "$(of_service ExecMainStatus) $(of_service Result) $(of_service ActiveState)"
   is 0 of_service NRestarts
-  has "unknown key" journal --since "@$begin"
-  # A client's connection tries again; that has an end.
+  has "unknown key" journal -p err --since "@$begin"
+  has "Subject: databus could not start" journal -x --since "@$begin"
+  # A client's connection tries again; that has an end, which is forgotten after StartLimitIntervalSec.
   fails answers
-  sleep 2
+  sleep 5
   is failed in_box systemctl is-failed databus.service
   write_config
-  eventually in_box systemctl restart databus
+  in_box systemctl restart databus
   answers
   is active in_box systemctl is-active databus.socket
 }
@@ -104,6 +131,7 @@ service_wrong_configuration() {
 service_crash() {
   local pid; pid=$(of_service MainPID)
   [ "$pid" -gt 1 ]
+  in_box systemctl reset-failed databus.service  # its count of starts
   in_box kill -ABRT "$pid"
   answers
   fails is "$pid" of_service MainPID

@@ -61,7 +61,7 @@ impl Journal {
             .filter(|row| fresh(self.fingerprints.hash_one(row)))
             .collect::<Vec<_>>();
         for BrokenRow { row, what, advice } in broken.iter().take(NAMED) {
-            warn!(store = %store, row = %row, "broken row: {row}: {what}: {advice}");
+            warn!(name: "broken-row", store = %store, row = %row, "broken row: {row}: {what}: {advice}");
         }
         for DeletedRow { row, what } in deleted.iter().take(NAMED) {
             info!(store = %store, row = %row, "row marked as deleted and left out: {row} ({what})");
@@ -98,10 +98,10 @@ pub(super) fn failed(
     };
     match are_grants {
         true => {
-            warn!(store = %store, for_seconds, next_seconds, loads, "the store does not load, the last good grants stay in force ({when}): {error}")
+            warn!(name: "store-fails", store = %store, for_seconds, next_seconds, loads, "the store does not load, the last good grants stay in force ({when}): {error}")
         }
         false => {
-            error!(store = %store, for_seconds, next_seconds, loads, "the store does not load and there are no grants yet ({when}): {error}")
+            error!(name: "store-fails", store = %store, for_seconds, next_seconds, loads, "the store does not load and there are no grants yet ({when}): {error}")
         }
     }
 }
@@ -113,7 +113,7 @@ pub(super) fn recovered(store: &str, failing: &Failing, now: Instant) {
         StoreError::Unreachable { .. } => "is reached",
         _ => "loads",
     };
-    info!(store = %store, seconds, loads, "the store {how} again after {seconds} s");
+    info!(name: "store-loads-again", store = %store, seconds, loads, "the store {how} again after {seconds} s");
 }
 
 /// Tells of a new set of grants. Where most of the old are gone, somebody may have emptied a table by mistake.
@@ -123,6 +123,7 @@ pub(super) fn changed(store: &str, before: &Grants, now: &Grants) {
     let withdrawn = before.withdrawn_by(now);
     if withdrawn * 2 > grants_before {
         warn!(
+            name: "grants-withdrawn",
             store = %store, apps_before, apps, grants_before, grants, withdrawn,
             "the grants changed: {withdrawn} of {grants_before} are gone, and the connections that used them are closed"
         );

@@ -198,7 +198,7 @@ impl Registry {
             }));
             if ended.is_err() {
                 // Its state is lost and its subscribers would wait for ever: let systemd start us anew.
-                error!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, "a group's thread panicked: the daemon ends");
+                error!(name: "core-failed", cluster = %key.cluster, group = %key.id(), topic = %key.topic, "a group's thread panicked: the daemon ends");
                 std::process::exit(crate::EXIT_INTERNAL);
             }
         })?;

@@ -190,7 +190,7 @@ impl Poller {
             .fatal_error()
             .unwrap_or_else(|| "its producer id is used up".into());
         let cluster = &*self.inner.cluster.name;
-        tracing::warn!(cluster, why, "the producer cannot go on and is replaced");
+        tracing::warn!(name: "producer-replaced", cluster, why, "the producer cannot go on and is replaced");
         self.inner.replaced.fetch_add(1, Ordering::Relaxed);
         self.settle(Instant::now() + SETTLE);
         self.failures = if self.since.elapsed() < SOON {
@@ -259,7 +259,7 @@ struct EndOfProcess;
 
 impl Drop for EndOfProcess {
     fn drop(&mut self) {
-        tracing::error!("the thread of a producer has failed");
+        tracing::error!(name: "core-failed", "the thread of a producer has failed");
         std::process::exit(70);
     }
 }

@@ -65,6 +65,7 @@ impl Thread {
                 from,
                 to,
             } => warn!(
+                name: "position-lost",
                 cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partition, from, to,
                 "Kafka no longer has the group's position: reading goes on at the oldest record"
             ),
