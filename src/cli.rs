@@ -58,7 +58,8 @@ pub enum Command {
     ///
     ///     databus check && databus check --connect || echo "good, but not all that it names answers"
     ///
-    /// Secrets that are credentials of the service (a plain name in password_file or kafka_files) are found while it runs:
+    /// Secrets that are credentials of the service (a plain name in password_file or kafka_files) are found while it runs,
+    /// by root:
     ///
     ///     CREDENTIALS_DIRECTORY=/run/credentials/databus.service databus check
     #[command(verbatim_doc_comment)]
@@ -73,8 +74,8 @@ pub enum Command {
 
     /// Have the running daemon read its configuration and its grants again
     ///
-    /// Judges the configuration, asks the daemon that runs with it to reload, and waits until the new state is in force. What
-    /// the daemon refuses changes nothing, and is told with its reason. Clients notice nothing.
+    /// Asks the daemon that runs with this configuration, and waits until what it read is in force. The daemon judges it
+    /// first, as check does; what it refuses changes nothing, and is told with its reason. Clients notice nothing.
     ///
     /// systemctl reload databus does the same and leaves the reason in the journal. A few things take a restart; the notes
     /// that this prints say so: [listen], and secrets that systemd loads when it starts the service.
@@ -127,7 +128,8 @@ Exit codes:
 Files:
   /etc/databus/databus.toml    the configuration; the installed one explains every key
   /etc/databus/conf.d/*.toml   what differs from it
-  /etc/databus/apps.toml       apps and grants, where no database has them";
+  /etc/databus/apps.toml       apps and grants, where no database has them
+  /etc/databus/credentials/    secrets, a file each; plain names in the configuration are names of these";
 
 #[cfg(test)]
 mod tests {
