@@ -32,6 +32,17 @@ enum Slot {
     Reply(Box<[u8]>),
 }
 
+impl Slot {
+    /// The reply, once it is known.
+    fn reply(&self) -> Option<&[u8]> {
+        match self {
+            Self::Record { .. } => None,
+            Self::Written(reply) => Some(reply),
+            Self::Reply(reply) => Some(reply),
+        }
+    }
+}
+
 /// Where a record stands after [`Publisher::publish`].
 pub enum Published {
     /// Its reply comes in its turn.
@@ -120,7 +131,7 @@ impl Publisher {
 
     /// A reply that is ready but has to wait for its turn.
     pub fn queue(&mut self, reply: &[u8]) {
-        self.queued += SLOT + reply.len();
+        self.queued += queued(reply);
         self.slots.push_back(Slot::Reply(reply.into()));
     }
 
@@ -147,19 +158,11 @@ impl Publisher {
                     Slot::Reply(refusal(format_args!("ERR may have been written: {why}")))
                 }
             };
-            if let Slot::Reply(reply) = slot {
-                self.queued += SLOT + reply.len();
-            }
+            self.queued += slot.reply().map_or(0, queued);
         }
-        while let Some(slot) = self.slots.front() {
-            match slot {
-                Slot::Record { .. } => break,
-                Slot::Written(reply) => out.extend_from_slice(reply),
-                Slot::Reply(reply) => {
-                    self.queued -= SLOT + reply.len();
-                    out.extend_from_slice(reply);
-                }
-            }
+        while let Some(reply) = self.slots.front().and_then(Slot::reply) {
+            self.queued -= queued(reply);
+            out.extend_from_slice(reply);
             self.slots.pop_front();
             self.first += 1;
         }
@@ -194,6 +197,11 @@ pub fn size(message: &Message<'_>) -> usize {
     message.key.len()
         + message.value.map_or(0, <[u8]>::len)
         + message.metadata.map_or(0, <[u8]>::len)
+}
+
+/// Bytes that a reply takes while it waits for its turn: behind a record of a partition without a leader those of the other partitions wait, too.
+fn queued(reply: &[u8]) -> usize {
+    SLOT + reply.len()
 }
 
 fn refusal(text: std::fmt::Arguments<'_>) -> Box<[u8]> {

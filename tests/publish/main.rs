@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod backlog;
 mod failure;
 mod order;
 mod record;

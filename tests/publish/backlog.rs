@@ -1,0 +1,66 @@
+//! Replies that wait for their turn do not pile up: the daemon reads no further (SPEC 4).
+
+use std::time::Duration;
+
+use crate::common::daemon::Config;
+use crate::common::kafka::{Kafka, Mock};
+use crate::common::resp::{Client, ok, request};
+use crate::mocked;
+
+#[test]
+fn a_partition_whose_leader_is_away_does_not_pile_up_the_answers_of_the_others() {
+    let mock = Mock::with_brokers(2);
+    mock.cluster.create_topic("t", 2, 1).expect("a topic");
+    let lead = |partition, leader| {
+        let led = mock.cluster.partition_leader("t", partition, Some(leader));
+        led.expect("they are there");
+    };
+    lead(0, 1);
+    lead(1, 2);
+    let config = Config::on(&mock.brokers()).grant("g", "t", "pub");
+    let daemon = config.limit("delivery_timeout", "\"60s\"").start();
+    let mut client = daemon.publisher("g", "t");
+    for key in 0..20 {
+        assert_eq!(client.call(&format!("SET {key} v")), ok());
+    }
+    let records = Kafka::at(&mock.brokers()).records("t");
+    let [moving, stuck] = [0, 1].map(|partition| {
+        let found = records.iter().find(|record| record.partition == partition);
+        found.expect("a key in each").key_text().to_owned()
+    });
+    mock.cluster.broker_down(2).expect("it is there");
+    client.send(request(&["SET", &stuck, "v"]));
+    let part = request(&["SET", &moving, &"x".repeat(1_000)]).repeat(100);
+    let taken = taken(&mut client, &part, 600);
+    assert!(taken < 300, "{taken} x 100 records were taken");
+    lead(1, 1);
+    client.expect("+OK\r\n".repeat(1 + taken * 100));
+}
+
+#[test]
+fn replies_behind_a_record_in_flight_do_not_pile_up() {
+    let (mock, daemon) = mocked(|config| config.limit("delivery_timeout", "\"60s\""));
+    let mut client = daemon.publisher("g", "t");
+    assert_eq!(client.call("SET k v"), ok());
+    mock.slow(Duration::from_secs(5));
+    client.send("SET k v\r\n");
+    let text = "x".repeat(100_000);
+    let taken = taken(&mut client, &request(&["ECHO", &text]), 1_000);
+    assert!(taken < 400, "{taken} x 100 KB were taken");
+    mock.slow(Duration::ZERO);
+    client.expect("+OK\r\n");
+    for _ in 0..taken {
+        client.expect(format!("$100000\r\n{text}\r\n"));
+    }
+}
+
+/// How often these bytes are taken, `most` times at most, while nobody reads the replies.
+fn taken(client: &mut Client, part: &[u8], most: usize) -> usize {
+    client
+        .stream()
+        .set_write_timeout(Some(Duration::from_secs(1)))
+        .expect("not zero");
+    (0..most)
+        .take_while(|_| client.try_send(part).is_ok())
+        .count()
+}
