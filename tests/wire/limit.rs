@@ -108,3 +108,23 @@ fn connections_that_break_off_leave_the_others_alone() {
         daemon.log()
     );
 }
+
+#[test]
+fn replies_of_a_transaction_that_nobody_reads_do_not_pile_up() {
+    let daemon = daemon();
+    let mut client = daemon.publisher("g", "t");
+    client.exchange("MULTI\r\n", "+OK\r\n");
+    let before = daemon.peak_memory();
+    let count = 5_000; // each reply has several kilobytes
+    client.exchange(
+        "COMMAND DOCS\r\n".repeat(count),
+        "+QUEUED\r\n".repeat(count),
+    );
+    client.send("EXEC\r\n");
+    client.expect(format!("*{count}\r\n"));
+    let first = client.read();
+    assert!((1..count).all(|_| client.read() == first));
+    let grown = daemon.peak_memory() - before;
+    assert!(grown < 16 << 20, "{grown} bytes more");
+    client.expect_alive();
+}
