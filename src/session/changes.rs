@@ -92,16 +92,14 @@ impl Connection {
         let Role::Subscriber(subscriber) = &mut self.role else {
             unreachable!("only subscribers ask the group");
         };
-        // Where the old cluster has nothing more, or cannot be asked any more, there is no reason to stay.
-        let nothing_left = match &answer {
-            Answer::Records(records, _) => {
-                records.as_ref().is_ok_and(Vec::is_empty) || records.is_err()
-            }
-            Answer::Mark(marked, _) => marked.is_err(),
-            Answer::Info(..) => false,
-        };
+        if subscriber.moved_to.is_some()
+            && matches!(&answer, Answer::Records(Ok(records), _) if records.is_empty())
+        {
+            self.waiting = Waiting::Group(Box::pin(subscriber::at_end(subscription)), None);
+            return;
+        }
         if let Some(cluster) = &subscriber.moved_to
-            && nothing_left
+            && answer.is_last()
         {
             let why = format!("ERR app moved to cluster '{cluster}', connect again");
             // Marks are committed as the place is given up.

@@ -101,6 +101,21 @@ pub enum Answer {
     Records(Result<Vec<Record>, Refusal>, Format),
     Mark(Result<Option<Stale>, Refusal>, i32),
     Info(Sections, Vec<PartitionInfo>),
+    /// Whether there is nothing more to read, where an MGET found nothing.
+    AtEnd(bool),
+}
+
+impl Answer {
+    /// Whether there is no reason to stay on a cluster that the app has left: all was read, or it cannot be.
+    pub fn is_last(&self) -> bool {
+        match self {
+            Self::Records(Err(refusal), _) | Self::Mark(Err(refusal), _) => {
+                *refusal != Refusal::Joining
+            }
+            Self::AtEnd(at_end) => *at_end,
+            Self::Records(Ok(_), _) | Self::Mark(Ok(_), _) | Self::Info(..) => false,
+        }
+    }
 }
 
 /// Asks for records; the subscription comes back with the answer.
@@ -123,6 +138,12 @@ pub async fn mark(
     (subscription, Answer::Mark(marked, partition))
 }
 
+/// Asks whether there is nothing more to read, after an MGET that found nothing: records may be on their way.
+pub async fn at_end(mut subscription: Box<Subscription>) -> (Box<Subscription>, Answer) {
+    let at_end = subscription.at_end().await;
+    (subscription, Answer::AtEnd(at_end))
+}
+
 /// Asks what this daemon holds of the group, for INFO.
 pub async fn describe(
     mut subscription: Box<Subscription>,
@@ -141,6 +162,7 @@ pub fn reply(out: &mut Vec<u8>, identity: &Identity, cluster: &str, answer: &Ans
                 message::encode(out, &identity.topic, record, *format, proto);
             }
         }
+        Answer::AtEnd(_) => encode::array_header(out, 0),
         Answer::Mark(Ok(None), _) => out.extend_from_slice(encode::OK),
         Answer::Mark(Ok(Some(stale)), partition) => {
             encode::simple(out, &format!("STALE partition {partition} {stale}"));

@@ -7,6 +7,7 @@ mod command;
 mod grants;
 mod hang;
 mod moves;
+mod old_cluster;
 mod reload;
 mod start;
 mod stop;

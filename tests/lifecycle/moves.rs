@@ -7,7 +7,7 @@ use crate::common::kafka::Kafka;
 use crate::common::resp::{Client, Value, ok, request};
 use crate::common::{eventually, server, unique};
 
-const OTHER: &str = "cluster2";
+pub const OTHER: &str = "cluster2";
 
 #[test]
 fn publishers_go_over_and_stay_connected() {
@@ -52,33 +52,6 @@ fn what_is_in_flight_is_answered_before_publishers_go_over() {
 }
 
 #[test]
-fn subscribers_read_the_old_cluster_to_its_end() {
-    let mut here = Two::new();
-    here.old
-        .write_values(&here.topic, 0, (0..250).map(|number| number.to_string()));
-    let mut client = here.daemon.oldest(&here.group, &here.topic);
-    let mut found = offsets(&mut client).expect("the group is joined");
-    here.moves();
-    let told = eventually("the old cluster is read", || match offsets(&mut client) {
-        Ok(more) => {
-            if let Some(last) = more.last() {
-                assert_eq!(client.call(&format!("SET 0 {last}")), ok());
-            }
-            found.extend(more);
-            None
-        }
-        Err(told) => Some(told),
-    });
-    assert_eq!(
-        told,
-        format!("ERR app moved to cluster '{OTHER}', connect again")
-    );
-    client.expect_close();
-    assert_eq!(found, (0..250).collect::<Vec<_>>());
-    here.old.wait_committed(&here.group, &here.topic, &[250]);
-}
-
-#[test]
 fn a_waiting_subscriber_is_told() {
     let mut here = Two::new();
     let mut client = here.daemon.subscriber(&here.group, &here.topic);
@@ -89,7 +62,7 @@ fn a_waiting_subscriber_is_told() {
     client.send("MGET WAIT 3000\r\n");
     client.expect_silence(Duration::from_millis(200));
     here.moves();
-    client.expect_error_and_close("ERR app moved to cluster 'cluster2', connect again");
+    client.expect_error_and_close(&moved_to(OTHER));
 }
 
 #[test]
@@ -171,42 +144,56 @@ fn a_cluster_that_is_not_configured_is_named_to_who_comes() {
 }
 
 /// An app on the first of two clusters that have the same topic.
-struct Two {
-    old: Kafka,
-    new: Kafka,
-    group: String,
-    topic: String,
-    daemon: Daemon,
+pub struct Two {
+    pub old: Kafka,
+    pub new: Kafka,
+    pub group: String,
+    pub topic: String,
+    pub daemon: Daemon,
+    /// Where the app moves.
+    to: &'static str,
 }
 
 impl Two {
-    fn new() -> Self {
-        let (old, new) = (Kafka::first(), Kafka::second());
+    pub fn new() -> Self {
+        Self::between(CLUSTER, OTHER)
+    }
+
+    pub fn between(from: &'static str, to: &'static str) -> Self {
+        let [old, new] = [from, to].map(|cluster| match cluster {
+            OTHER => Kafka::second(),
+            _ => Kafka::first(),
+        });
         let (group, topic) = (unique("g"), unique("t"));
         old.create_topic(&topic, 1, &[]);
         new.create_topic(&topic, 1, &[]);
-        let daemon = Config::new()
+        let mut config = Config::new()
             .grant(&group, &topic, "pubsub")
-            .cluster(OTHER, &server("DATABUS_TEST_KAFKA_2"))
-            .start();
-        assert_eq!(daemon.config.apps[0].cluster, CLUSTER);
+            .cluster(OTHER, &server("DATABUS_TEST_KAFKA_2"));
+        config.apps[0].cluster = from.into();
+        let daemon = config.start();
         Self {
             old,
             new,
             group,
             topic,
             daemon,
+            to,
         }
     }
 
-    fn moves(&mut self) {
-        self.daemon.config.apps[0].cluster = OTHER.into();
+    pub fn moves(&mut self) {
+        self.daemon.config.apps[0].cluster = self.to.into();
         let outcome = self.daemon.reload();
         assert!(!outcome.contains("refused"), "{outcome}");
     }
 }
 
-fn values(kafka: &Kafka, topic: &str) -> Vec<String> {
+pub fn moved_to(cluster: &str) -> String {
+    format!("ERR app moved to cluster '{cluster}', connect again")
+}
+
+pub fn values(kafka: &Kafka, topic: &str) -> Vec<String> {
     kafka
         .records(topic)
         .iter()
@@ -215,8 +202,12 @@ fn values(kafka: &Kafka, topic: &str) -> Vec<String> {
 }
 
 /// The offsets that an MGET gives, or its error.
-fn offsets(client: &mut Client) -> Result<Vec<i64>, String> {
-    match client.call("MGET raw WAIT 2000") {
+pub fn offsets(client: &mut Client) -> Result<Vec<i64>, String> {
+    offsets_of(client, "MGET raw WAIT 2000")
+}
+
+pub fn offsets_of(client: &mut Client, words: &str) -> Result<Vec<i64>, String> {
+    match client.call(words) {
         Value::Array(found) => Ok(found
             .into_iter()
             .map(|message| message.array()[1].integer())

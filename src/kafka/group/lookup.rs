@@ -1,5 +1,6 @@
 //! Questions to Kafka that block: asked on threads of their own, so that a group's thread never waits.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -128,16 +129,16 @@ pub(super) fn places(
     })
 }
 
-/// The offset after the last record of a partition, as a reader of committed records sees it.
-pub(super) fn end(
+/// The offset after the last record of each partition, as a reader of committed records sees it. None where Kafka does not say.
+pub(super) fn ends(
     consumer: &BaseConsumer<Context>,
     topic: &str,
-    partition: i32,
+    partitions: impl Iterator<Item = i32>,
     timeout: Duration,
-) -> Option<i64> {
-    let asked = [(partition, Offset::End)].into_iter();
+) -> Option<HashMap<i32, i64>> {
+    let asked = partitions.map(|partition| (partition, Offset::End));
     let found = offsets(consumer, topic, asked, timeout).ok()?;
-    found.first().map(|(_, offset)| *offset)
+    Some(found.into_iter().collect())
 }
 
 /// A list for a commit, each with the group's note.

@@ -114,6 +114,8 @@ enum Command {
     /// An app of this group moved here from another cluster.
     Moved,
     Describe(oneshot::Sender<Vec<PartitionInfo>>),
+    /// Whether all that there is was read.
+    AtEnd(oneshot::Sender<bool>),
     Found(questions::Found),
     Stop(oneshot::Sender<()>),
 }

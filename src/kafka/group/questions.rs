@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use rdkafka::consumer::BaseConsumer;
+use tokio::sync::oneshot;
 
 use super::Command;
 use super::context::Context;
@@ -20,6 +21,8 @@ pub(super) enum Found {
     Assigned(u64, Result<Places, LookupError>),
     /// A partition's end.
     End(i32, Option<i64>),
+    /// Whether all that there is was read, and who wants to know it.
+    AtEnd(oneshot::Sender<bool>, bool),
 }
 
 type Question = Box<dyn FnOnce(&BaseConsumer<Context>) -> Found + Send>;
@@ -57,7 +60,7 @@ impl Questions {
         self.go_on()
     }
 
-    /// Asks for a partition's end, once the questions before it are answered.
+    /// Asks for the end of partitions, once the questions before it are answered.
     ///
     /// # Errors
     ///

@@ -168,6 +168,13 @@ impl<R: Record> State<R> {
         self.partitions.iter().map(|(&p, state)| (p, state.mark()))
     }
 
+    /// Partition and the next record expected from Kafka; None where the assignment is not known.
+    pub fn positions(&self) -> Option<HashMap<i32, i64>> {
+        let positions = self.partitions.iter();
+        let positions = positions.map(|(&partition, state)| (partition, state.read()));
+        self.joined.then(|| positions.collect())
+    }
+
     /// The next record expected from Kafka.
     pub fn expected(&self, partition: i32) -> Option<i64> {
         self.partitions.get(&partition).map(Partition::read)

@@ -5,9 +5,11 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 
 use super::registry::Registry;
 use super::state::Member;
+use super::thread::AT_END_TIMEOUT;
 use super::{Command, Delivered, GroupKey, MarkReply, PartitionInfo, Refusal, Settings, Take};
 
 /// A subscriber's place in its group; it leaves when this is dropped.
@@ -79,6 +81,17 @@ impl Subscription {
             return Vec::new();
         }
         answer.await.unwrap_or_default()
+    }
+
+    /// Whether the group has read all that there is for this daemon, as far as Kafka says it within a second.
+    pub async fn at_end(&mut self) -> bool {
+        let Some(thread) = &self.joined else {
+            return false;
+        };
+        let (reply, answer) = oneshot::channel();
+        // A thread that ended has read what it could.
+        thread.send(Command::AtEnd(reply)).is_err()
+            || !matches!(timeout(AT_END_TIMEOUT, answer).await, Ok(Ok(false)))
     }
 
     async fn ask<T>(

@@ -97,6 +97,8 @@ impl Thread {
                 self.ask_again = Some(Instant::now() + ASK_AGAIN);
             }
             Found::End(partition, end) => self.state.end_known(partition, end, self.now()),
+            // Whoever asked may be gone.
+            Found::AtEnd(reply, at_end) => drop(reply.send(at_end)),
         }
     }
 

@@ -56,7 +56,11 @@ impl Thread {
                 let topic = self.key.topic.clone();
                 let timeout = self.settings.mget_wait.max(MARK_WAIT);
                 let asked = self.questions.ask_end(move |consumer| {
-                    Found::End(partition, lookup::end(consumer, &topic, partition, timeout))
+                    let ends = lookup::ends(consumer, &topic, [partition].into_iter(), timeout);
+                    Found::End(
+                        partition,
+                        ends.and_then(|ends| ends.get(&partition).copied()),
+                    )
                 });
                 self.no_thread(asked);
             }

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
+use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
+use super::super::questions::Found;
 use super::super::{PartitionInfo, Refusal, lookup};
-use super::{Reply, TICK, Thread, Trouble};
+use super::{AT_END_TIMEOUT, Reply, TICK, Thread, Trouble};
 use crate::kafka::cluster::short_reason;
 use crate::kafka::native;
 
@@ -122,6 +124,27 @@ impl Thread {
             }
         });
         info.collect()
+    }
+
+    /// Tells whether all that there is was read. A cluster that is away has nothing more, as far as anybody can tell.
+    pub(super) fn ask_at_end(&mut self, reply: oneshot::Sender<bool>) {
+        // Control records at the end are in librdkafka's position only.
+        self.note_positions();
+        let Some(positions) = self.state.positions() else {
+            // Whoever asked may be gone.
+            let _ = reply.send(self.trouble.is_some());
+            return;
+        };
+        let topic = self.key.topic.clone();
+        let asked = self.questions.ask_end(move |consumer| {
+            let ends = lookup::ends(consumer, &topic, positions.keys().copied(), AT_END_TIMEOUT);
+            let at_end = ends.is_none_or(|ends| {
+                let mut ends = ends.iter();
+                ends.all(|(partition, end)| positions[partition] >= *end)
+            });
+            Found::AtEnd(reply, at_end)
+        });
+        self.no_thread(asked);
     }
 
     /// Answers who waits, commits, and gives everything back; bounded in time.
