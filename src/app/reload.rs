@@ -1,7 +1,5 @@
 //! SIGHUP: the configuration and the grants are read again; what is refused changes nothing.
 
-use std::sync::Arc;
-
 use tracing::{error, info, warn};
 
 use super::{App, clusters};
@@ -63,7 +61,7 @@ impl App {
             info!("{note}");
         }
         self.log.set_level(new.log.level);
-        let old = self.shared.live.swap(Arc::new(live));
+        let old = self.shared.replace(live);
         clusters::retire(&old, &self.shared.live.load());
         self.shared
             .grants

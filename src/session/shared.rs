@@ -15,7 +15,7 @@ use super::failures::Failures;
 use super::moves::Moves;
 use crate::auth::{Grants, Refresh};
 use crate::config::Limits;
-use crate::kafka::group::Groups;
+use crate::kafka::group::{Groups, Tuning};
 use crate::kafka::producer::Producer;
 
 pub struct Shared {
@@ -55,9 +55,9 @@ pub struct ClusterHandle {
 impl Shared {
     pub fn new(live: Live, grants: Refresh) -> Self {
         Self {
+            groups: Groups::new(tuning(&live.limits)),
             live: ArcSwap::from_pointee(live),
             grants,
-            groups: Groups::default(),
             clients: Clients::default(),
             failures: Failures::default(),
             moves: Moves::default(),
@@ -66,6 +66,12 @@ impl Shared {
             stopping: AtomicBool::new(false),
             connections: AtomicU64::new(0),
         }
+    }
+
+    /// Puts other limits and clusters in force; gives the old ones.
+    pub fn replace(&self, live: Live) -> Arc<Live> {
+        self.groups.tune(tuning(&live.limits));
+        self.live.swap(Arc::new(live))
     }
 
     /// The grants in force. Moves of apps are known before anybody sees them.
@@ -96,5 +102,14 @@ impl Shared {
 
     pub(super) fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+fn tuning(limits: &Limits) -> Tuning {
+    Tuning {
+        mget_wait: limits.mget_wait,
+        commit_interval: limits.commit_interval,
+        lease_idle: limits.lease_idle_timeout,
+        partition_buffer: limits.buffer_bytes,
     }
 }

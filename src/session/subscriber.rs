@@ -86,10 +86,6 @@ fn subscribe(
         consumer: Arc::clone(&handle.consumer),
         fresh: if oldest { Fresh::Oldest } else { Fresh::Newest },
         moved,
-        mget_wait: limits.mget_wait,
-        commit_interval: limits.commit_interval,
-        lease_idle: limits.lease_idle_timeout,
-        partition_buffer: limits.buffer_bytes,
     };
     shared
         .groups

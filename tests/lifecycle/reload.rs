@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::common::daemon::{KEY, SECRET, write_file};
 use crate::common::kafka::Kafka;
-use crate::common::resp::{ok, request};
+use crate::common::resp::{Value, ok, request};
 use crate::common::{eventually, free_port, server};
 use crate::setting;
 
@@ -26,6 +26,26 @@ fn limits_take_effect_on_live_connections() {
     here.daemon.config.limits.clear();
     here.daemon.reload();
     client.exchange(&large, "+OK\r\n");
+}
+
+#[test]
+fn limits_take_effect_on_groups_that_run() {
+    let mut here = setting(|config| config.limit("commit_interval", "\"60s\""));
+    here.kafka.write_values(&here.topic, 0, ["1", "2", "3"]);
+    let (mut silent, mut other) = (here.oldest(), here.subscriber());
+    eventually("a record", || silent.messages("MGET COUNT 1").pop());
+    let limits = &mut here.daemon.config.limits;
+    limits.insert("commit_interval".into(), "\"1s\"".into());
+    limits.insert("lease_idle_timeout".into(), "\"1s\"".into());
+    here.daemon.reload();
+    assert_eq!(silent.call("SET 0 0"), ok());
+    here.kafka.wait_committed(&here.group, &here.topic, &[1]);
+    eventually("another record", || silent.messages("MGET COUNT 1").pop());
+    let given = eventually("the lease ends", || {
+        let found = other.messages("MGET raw WAIT 1000");
+        Some(found.first()?.clone().array()[1].integer())
+    });
+    assert_eq!(given, 1, "from the mark on");
 }
 
 #[test]
@@ -189,9 +209,7 @@ fn subscribers_go_on_over_a_changed_cluster() {
             .try_send("MGET raw COUNT 1\r\n")
             .and_then(|()| client.try_read());
         match reply {
-            Ok(crate::common::resp::Value::Array(mut found)) => {
-                found.pop().map(|message| message.array()[1].integer())
-            }
+            Ok(Value::Array(mut found)) => found.pop().map(|message| message.array()[1].integer()),
             // To be told to connect again is fair too.
             _ => {
                 client = here.subscriber();

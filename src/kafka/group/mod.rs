@@ -49,7 +49,7 @@ impl GroupKey {
     }
 }
 
-/// How a group runs; what the first subscriber brings counts for all.
+/// How a group is made; what the first subscriber brings counts for all.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// librdkafka's settings of the cluster's consumers, without `group.id`.
@@ -58,6 +58,12 @@ pub struct Settings {
     pub fresh: Fresh,
     /// The app moved here from another cluster while this daemon ran (SPEC 7).
     pub moved: bool,
+}
+
+/// Times and bounds of all groups. A reload may change them while groups run.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// How long a mark waits for what it needs of Kafka, as an MGET without WAIT does.
     pub mget_wait: Duration,
     pub commit_interval: Duration,
     pub lease_idle: Duration,
@@ -111,6 +117,7 @@ enum Command {
     EndWait(Member),
     Leave(Member),
     Commit,
+    Tune(Tuning),
     /// An app of this group moved here from another cluster.
     Moved,
     Describe(oneshot::Sender<Vec<PartitionInfo>>),

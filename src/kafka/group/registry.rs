@@ -14,7 +14,7 @@ use tracing::{error, warn};
 use super::context::Context;
 use super::subscription::Subscription;
 use super::thread::{STACK, Thread};
-use super::{Command, GroupKey, Refusal, Settings};
+use super::{Command, GroupKey, Refusal, Settings, Tuning};
 
 /// All groups of this daemon; a cheap handle.
 #[derive(Clone)]
@@ -22,15 +22,14 @@ pub struct Groups {
     shared: Arc<Registry>,
 }
 
-#[derive(Default)]
 pub(super) struct Registry {
     groups: Mutex<Running>,
     members: AtomicU64,
 }
 
-#[derive(Default)]
 struct Running {
     entries: HashMap<GroupKey, Entry>,
+    tuning: Tuning,
     stopping: bool,
 }
 
@@ -48,15 +47,31 @@ pub enum Limit {
     Colours,
 }
 
-impl Default for Groups {
-    fn default() -> Self {
+impl Groups {
+    pub fn new(tuning: Tuning) -> Self {
+        let running = Running {
+            entries: HashMap::new(),
+            tuning,
+            stopping: false,
+        };
         Self {
-            shared: Arc::new(Registry::default()),
+            shared: Arc::new(Registry {
+                groups: Mutex::new(running),
+                members: AtomicU64::new(0),
+            }),
         }
     }
-}
 
-impl Groups {
+    /// Gives all groups, those that run too, other times and bounds.
+    pub fn tune(&self, tuning: Tuning) {
+        let mut running = self.shared.lock();
+        running.tuning = tuning;
+        for thread in running.entries.values().filter_map(|e| e.thread.as_ref()) {
+            // A thread that just ended needs none.
+            let _ = thread.send(Command::Tune(tuning));
+        }
+    }
+
     /// A place in a group for one connection. Nothing is joined before the first question.
     ///
     /// # Errors
@@ -159,6 +174,7 @@ impl Registry {
         if running.stopping {
             return Err(Refusal::Joining);
         }
+        let tuning = running.tuning;
         let entry = running.entries.entry(key.clone()).or_default();
         if let Some(thread) = &entry.thread {
             if settings.moved {
@@ -167,7 +183,7 @@ impl Registry {
             }
             return Ok(thread.clone());
         }
-        let thread = self.start(key, settings).map_err(|error| {
+        let thread = self.start(key, settings, tuning).map_err(|error| {
             error!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "no thread for a group");
             Refusal::Unreachable("the daemon has no thread for the group".to_owned())
         })?;
@@ -176,7 +192,12 @@ impl Registry {
     }
 
     /// Starts the group's thread, which makes its consumer: that takes milliseconds, more with certificates.
-    fn start(self: &Arc<Self>, key: &GroupKey, settings: &Settings) -> io::Result<Sender<Command>> {
+    fn start(
+        self: &Arc<Self>,
+        key: &GroupKey,
+        settings: &Settings,
+        tuning: Tuning,
+    ) -> io::Result<Sender<Command>> {
         let (sender, receiver) = mpsc::channel();
         let shared = Arc::clone(self);
         let (key, settings, own) = (key.clone(), settings.clone(), sender.clone());
@@ -185,7 +206,7 @@ impl Registry {
             let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 match consumer(&key, &settings, &own) {
                     Ok(consumer) => {
-                        Thread::new(key.clone(), settings, consumer, own).run(receiver, || shared.retire(&key));
+                        Thread::new(key.clone(), settings, tuning, consumer, own).run(receiver, || shared.retire(&key));
                     }
                     Err(error) => {
                         warn!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "the group's consumer cannot be made");

@@ -19,7 +19,7 @@ use super::context::Context;
 use super::lookup::Places;
 use super::questions::Questions;
 use super::state::{self, GroupLimits, Member, State};
-use super::{Command, Delivered, GroupKey, MarkReply, Refusal, Settings};
+use super::{Command, Delivered, GroupKey, MarkReply, Refusal, Settings, Tuning};
 use crate::kafka::native::{self, Fetch, Fetched};
 use crate::message::Record;
 
@@ -45,6 +45,7 @@ enum Reply {
 pub(super) struct Thread {
     key: GroupKey,
     settings: Settings,
+    tuning: Tuning,
     fetch: Fetch<Context>,
     consumer: Arc<BaseConsumer<Context>>,
     questions: Questions,
@@ -91,18 +92,20 @@ impl Thread {
     pub(super) fn new(
         key: GroupKey,
         settings: Settings,
+        tuning: Tuning,
         consumer: Arc<BaseConsumer<Context>>,
         sender: Sender<Command>,
     ) -> Self {
         let limits = GroupLimits {
-            partition_buffer: settings.partition_buffer,
-            lease_idle: millis(settings.lease_idle),
+            partition_buffer: tuning.partition_buffer,
+            lease_idle: millis(tuning.lease_idle),
             moved: settings.moved,
         };
         let now = Instant::now();
         Self {
             key,
             settings,
+            tuning,
             fetch: Fetch::new(&consumer),
             questions: Questions::new(Arc::clone(&consumer), sender),
             consumer,
@@ -199,7 +202,7 @@ impl Thread {
                 reply,
             } => {
                 self.replies.insert(member, Reply::Mark(reply));
-                let deadline = now + millis(self.settings.mget_wait.max(MARK_WAIT));
+                let deadline = now + millis(self.tuning.mget_wait.max(MARK_WAIT));
                 self.state.mark(member, partition, offset, now, deadline);
             }
             Command::EndWait(member) => self.state.end_wait(member, now, now),
@@ -216,6 +219,7 @@ impl Thread {
             Command::AtEnd(reply) => self.ask_at_end(reply),
             Command::Found(found) => self.found(found),
             Command::Commit => self.commit(),
+            Command::Tune(tuning) => self.tune(tuning),
             Command::Moved => self.state.set_moved(),
             Command::Stop(done) => self.stop = Some(done),
         }

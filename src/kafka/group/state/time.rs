@@ -5,6 +5,12 @@ use std::collections::BTreeSet;
 use super::{Action, Marked, Member, PendingMark, Record, State};
 
 impl<R: Record> State<R> {
+    /// Other bounds than [`State::new`] was given.
+    pub fn set_bounds(&mut self, partition_buffer: usize, lease_idle: u64) {
+        self.limits.partition_buffer = partition_buffer;
+        self.limits.lease_idle = lease_idle;
+    }
+
     /// Ends what has waited for too long, and the leases of subscribers that are silent.
     pub fn expire(&mut self, now: u64) {
         let due: Vec<u64> = self

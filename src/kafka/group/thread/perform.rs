@@ -54,7 +54,7 @@ impl Thread {
             Action::Resume(partition) => self.pause(partition, false),
             Action::AskEnd(partition) => {
                 let topic = self.key.topic.clone();
-                let timeout = self.settings.mget_wait.max(MARK_WAIT);
+                let timeout = self.tuning.mget_wait.max(MARK_WAIT);
                 let asked = self.questions.ask_end(move |consumer| {
                     let ends = lookup::ends(consumer, &topic, [partition].into_iter(), timeout);
                     Found::End(

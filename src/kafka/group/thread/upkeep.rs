@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
 use super::super::questions::Found;
-use super::super::{PartitionInfo, Refusal, lookup};
-use super::{AT_END_TIMEOUT, Reply, TICK, Thread, Trouble};
+use super::super::{PartitionInfo, Refusal, Tuning, lookup};
+use super::{AT_END_TIMEOUT, Reply, TICK, Thread, Trouble, millis};
 use crate::kafka::cluster::short_reason;
 use crate::kafka::native;
 
@@ -43,15 +43,24 @@ impl Thread {
         if now < self.next_tick {
             return;
         }
-        self.next_tick = now + TICK.min(self.settings.commit_interval);
+        self.next_tick = now + TICK.min(self.tuning.commit_interval);
         self.state.expire(self.now());
         self.act();
         self.note_positions();
         if now >= self.next_commit {
-            self.next_commit = now + self.settings.commit_interval;
+            self.next_commit = now + self.tuning.commit_interval;
             self.commit();
         }
         self.look_after_health();
+    }
+
+    pub(super) fn tune(&mut self, tuning: Tuning) {
+        self.tuning = tuning;
+        self.state
+            .set_bounds(tuning.partition_buffer, millis(tuning.lease_idle));
+        // The tick that is due now sets these anew.
+        self.next_tick = Instant::now();
+        self.next_commit = self.next_tick;
     }
 
     pub(super) fn commit(&mut self) {
