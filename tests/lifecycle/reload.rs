@@ -49,6 +49,24 @@ fn limits_take_effect_on_groups_that_run() {
 }
 
 #[test]
+fn a_group_over_a_changed_cluster_counts_once() {
+    let mut here = setting(|config| config.limit("max_groups", "1"));
+    here.kafka.write_values(&here.topic, 0, ["1"]);
+    let (mut waits, mut other) = (here.oldest(), here.subscriber());
+    eventually("the record", || waits.messages("MGET COUNT 1").pop());
+    waits.send("MGET WAIT 15000\r\n");
+    waits.expect_silence(std::time::Duration::from_millis(200));
+    let config = here.daemon.config.clone();
+    here.daemon.config = config.kafka("client.id", "databus-changed");
+    here.daemon.reload();
+    let reply = other.call("MGET WAIT 0");
+    assert!(
+        !matches!(&reply, Value::Error(text) if text.contains("groups")),
+        "{reply:?}"
+    );
+}
+
+#[test]
 fn a_refused_configuration_changes_nothing() {
     let mut here = setting(|config| config.limit("max_message_bytes", "2000"));
     let mut client = here.publisher();

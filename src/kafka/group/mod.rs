@@ -40,6 +40,11 @@ pub struct GroupKey {
 }
 
 impl GroupKey {
+    /// What the bounds of groups count: a cluster that is configured anew gives a group another key, but is no other group.
+    fn counted(&self) -> [&str; 4] {
+        [&self.cluster, &self.group, &self.colour, &self.topic]
+    }
+
     /// The group id in Kafka (SPEC 5).
     pub fn id(&self) -> String {
         match self.colour.as_str() {

@@ -39,6 +39,13 @@ struct Entry {
     thread: Option<Sender<Command>>,
 }
 
+impl Entry {
+    /// Whether nobody subscribes to it; its thread may still be about to end.
+    fn is_free(&self) -> bool {
+        self.subscribers == 0
+    }
+}
+
 /// Why a subscriber gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -85,9 +92,10 @@ impl Groups {
         max_colours: usize,
     ) -> Result<Subscription, Limit> {
         let mut running = self.shared.lock();
-        if !running.entries.contains_key(&key) {
-            let used = running.entries.values().filter(|e| e.subscribers > 0);
-            if used.count() >= max_groups {
+        if running.entries.get(&key).is_none_or(Entry::is_free) {
+            let used = running.entries.iter().filter(|(_, e)| !e.is_free());
+            let used: HashSet<_> = used.map(|(k, _)| k.counted()).collect();
+            if !used.contains(&key.counted()) && used.len() >= max_groups {
                 return Err(Limit::Groups);
             }
             let colours: HashSet<&str> = running
