@@ -78,7 +78,13 @@ impl Connection {
         });
         let attempt = Attempt { identity, greeting };
         match self.judge_identity(&attempt.identity) {
-            Err(Refused::Credentials(_) | Refused::Operation(_)) => {
+            // Whatever a row says may have been put right since it was read.
+            Err(
+                Refused::Credentials(_)
+                | Refused::Operation(_)
+                | Refused::Cluster(_)
+                | Refused::Colour { .. },
+            ) => {
                 let grants = self.shared.grants.clone();
                 self.waiting = Waiting::Grants(Box::pin(async move {
                     grants.refresh().await;

@@ -128,6 +128,19 @@ fn a_failed_auth_makes_the_store_be_read_again() {
     });
 }
 
+#[test]
+fn a_cluster_that_is_put_right_in_the_store_works_at_once() {
+    let mut here = setting(|config| config);
+    let right = here.daemon.config.clone();
+    here.daemon.config.apps[0].cluster = "nowhere".into();
+    here.daemon.reload();
+    let identity = identity(&here.group, &here.topic, "pub");
+    let auth = || here.daemon.client().command(&["AUTH", &identity]);
+    auth().expect_error("ERR cluster 'nowhere' is not configured");
+    right.write(here.daemon.folder());
+    eventually("the row is read again", || (auth() == ok()).then_some(()));
+}
+
 impl Setting {
     pub fn publisher(&self) -> Client {
         self.daemon.publisher(&self.group, &self.topic)
