@@ -217,7 +217,13 @@ impl Client {
         };
         Ok(match kind {
             "+" => Value::Simple(text.into()),
-            "-" => Value::Error(text.into()),
+            "-" => {
+                let acts = WORDS_THAT_CLIENTS_ACT_ON
+                    .iter()
+                    .any(|word| text.starts_with(word));
+                assert!(!acts, "a reply that no client may get: {line}");
+                Value::Error(text.into())
+            }
             ":" => Value::Integer(length()?),
             "," => Value::Double(text.into()),
             "#" => Value::Boolean(text == "t"),
@@ -376,6 +382,17 @@ impl fmt::Debug for Value {
         }
     }
 }
+
+/// No reply begins with these: libraries would turn to another server, or try again (SPEC 4).
+const WORDS_THAT_CLIENTS_ACT_ON: [&str; 7] = [
+    "DENIED",
+    "LOADING",
+    "READONLY",
+    "TRYAGAIN",
+    "CLUSTERDOWN",
+    "MOVED",
+    "ASK",
+];
 
 /// Whether reading failed because the other side closed.
 pub fn is_close(error: &io::Error) -> bool {
