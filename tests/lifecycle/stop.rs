@@ -183,6 +183,31 @@ fn a_client_that_does_not_read_does_not_hold_it_up() {
     assert!(time < Duration::from_secs(8), "{time:?}");
 }
 
+#[test]
+fn a_client_that_does_not_read_does_not_keep_the_group_from_being_left() {
+    let mut here = setting(|config| {
+        config
+            .limit("drain_timeout", "\"4s\"")
+            .limit("commit_interval", "\"60s\"")
+    });
+    here.kafka.write_values(&here.topic, 0, ["1", "2", "3"]);
+    let mut client = here.oldest();
+    eventually("all are read", || {
+        let last = client.messages("MGET raw").pop()?;
+        (last.array()[1].integer() == 2).then_some(())
+    });
+    assert_eq!(client.call("SET 0 1"), ok());
+    client
+        .stream()
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .expect("not zero");
+    let echo = request(&["ECHO", &"x".repeat(100_000)]);
+    while client.try_send(&echo).is_ok() {}
+    assert!(here.daemon.terminate().success());
+    assert_eq!(here.kafka.committed_offsets(&here.group, &here.topic), [2]);
+    assert_eq!(here.kafka.members(&here.group), 0);
+}
+
 /// How many +OK come before the close. Nothing else comes.
 fn answered(client: &mut Client) -> usize {
     let mut count = 0;
