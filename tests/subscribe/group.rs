@@ -155,6 +155,33 @@ fn a_daemon_that_dies_is_replaced_after_the_session_timeout() {
 }
 
 #[test]
+fn info_tells_of_partitions_and_lag() {
+    let here = setting(2);
+    here.kafka.write_values(&here.topic, 0, ["1", "2", "3"]);
+    here.kafka.write_values(&here.topic, 1, ["1", "2"]);
+    let mut client = here.oldest();
+    read(&mut client, 5);
+    mark(&mut client, 0, 1);
+    let info = client.call("INFO databus").text();
+    let lines = [
+        "cluster:cluster1",
+        &format!("group:{}", here.group),
+        &format!("topic:{}", here.topic),
+        "partitions:2",
+        "partition_0:position=2,lag=1",
+        "partition_1:position=0,lag=2",
+        "lag:3",
+    ];
+    for line in lines {
+        assert!(info.lines().any(|found| found == line), "{line} of {info}");
+    }
+    mark(&mut client, 0, 2);
+    mark(&mut client, 1, 1);
+    let info = client.call("INFO").text();
+    assert!(info.lines().any(|line| line == "lag:0"), "{info}");
+}
+
+#[test]
 fn a_group_that_nobody_reads_is_left() {
     let here = setting(1);
     let mut client = here.subscriber();
