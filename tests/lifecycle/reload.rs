@@ -260,3 +260,34 @@ fn an_app_that_is_new_in_the_file_is_known_after_the_reload() {
         .replace(&format!("{KEY}:{SECRET}"), &format!("second:{SECRET}"));
     assert_eq!(here.daemon.client().command(&["AUTH", &identity]), ok());
 }
+
+#[test]
+fn the_level_of_the_log_changes() {
+    let mut here = setting(|config| config);
+    here.publisher();
+    assert!(!here.daemon.log().contains("DEBUG"));
+    here.daemon.config.more = "[log]\nlevel = \"debug\"\n".into();
+    here.daemon.reload();
+    here.publisher();
+    here.daemon.wait_for_log("DEBUG authenticated");
+}
+
+#[test]
+fn another_store_takes_the_place_of_the_old_one() {
+    let mut here = setting(|config| config);
+    let mut client = here.publisher();
+    let file = here.daemon.folder().join("others.toml");
+    here.daemon.config.store = Some(format!("kind = \"file\"\nfile = {file:?}\n"));
+    let outcome = here.daemon.reload();
+    assert!(outcome.contains("refused"), "it is not there: {outcome}");
+    client.exchange("SET k v\r\n", "+OK\r\n");
+    let apps = fs::read_to_string(here.daemon.folder().join("apps.toml")).expect("there");
+    write_file(&file, &apps.replace(SECRET, "another"));
+    here.daemon.reload_as_it_is();
+    client.send("SET k v\r\n");
+    client.expect_error_and_close("NOPERM ");
+    let identity = crate::common::daemon::identity(&here.group, &here.topic, "pub");
+    here.daemon
+        .authenticated(&identity.replace(SECRET, "another"))
+        .exchange("SET k v\r\n", "+OK\r\n");
+}
