@@ -162,7 +162,9 @@ impl Connection {
         self.transaction.spoil();
         let limit = self.shared.live.load().limits.max_message_bytes;
         let name = decoder.name(buf);
-        let is_record = name.eq_ignore_ascii_case(b"SET") || name.eq_ignore_ascii_case(b"HSET");
+        let is_record = [&b"SET"[..], b"HSET", b"DEL"]
+            .iter()
+            .any(|record| name.eq_ignore_ascii_case(record));
         match &self.role {
             Role::Publisher(publisher) if is_record => {
                 let words: usize = decoder.args().iter().skip(1).map(|arg| arg.len).sum();

@@ -156,6 +156,12 @@ fn a_message_over_the_limit_is_told_its_size() {
         request(&["HSET", "k", "mm", &value]),
         "-ERR message of 1000002 bytes is over the limit of 1000000\r\n",
     );
+    for bytes in [1_000_001, 5_000_000] {
+        client.exchange(
+            request(&["DEL", &"x".repeat(bytes - 3)]),
+            format!("-ERR message of {bytes} bytes is over the limit of 1000000\r\n"),
+        );
+    }
     client.exchange("SET k v\r\n", "+OK\r\n");
 }
 
