@@ -54,6 +54,27 @@ fn replies_behind_a_record_in_flight_do_not_pile_up() {
     }
 }
 
+#[test]
+fn a_window_counts_bytes_too() {
+    let (mock, daemon) = mocked(|config| {
+        config
+            .limit("window_bytes", "1000000")
+            .limit("delivery_timeout", "\"60s\"")
+    });
+    let mut client = daemon.publisher("g", "t");
+    assert_eq!(client.call("SET k v"), ok());
+    mock.slow(Duration::from_secs(5));
+    // Without it the topic's quarter of the queue would take 32 MiB.
+    let taken = taken(
+        &mut client,
+        &request(&["SET", "k", &"x".repeat(100_000)]),
+        1_000,
+    );
+    assert!(taken < 200, "{taken} x 100 KB were taken");
+    mock.slow(Duration::ZERO);
+    client.expect("+OK\r\n".repeat(taken));
+}
+
 /// How often these bytes are taken, `most` times at most, while nobody reads the replies.
 fn taken(client: &mut Client, part: &[u8], most: usize) -> usize {
     client
