@@ -605,3 +605,28 @@ fn an_end_judges_only_the_marks_that_came_before_it_was_asked_for() {
     let stale = Marked::Stale(Stale::PastEnd { end: 8 });
     assert_eq!(state.take_actions(), [Action::Marked(3, stale)]);
 }
+
+#[test]
+fn a_share_is_rounded_up() {
+    let mut state: State<Item> = State::new(limits());
+    (0..3).for_each(|partition| state.assign(partition, 0, Some(0)));
+    let take = Take {
+        records: 100,
+        bytes: 100,
+    };
+    for member in [1, 2] {
+        state.mget(member, take, 0, 1000);
+    }
+    let item = |partition: i32| Item {
+        partition: partition as usize,
+        offset: 0,
+        size: 1,
+    };
+    (0..3).for_each(|partition| state.fetched(partition, 0, Some(item(partition)), None, 0));
+    state.serve(0);
+    let expected = [
+        Action::Deliver(1, vec![item(0), item(1)]),
+        Action::Deliver(2, vec![item(2)]),
+    ];
+    assert_eq!(state.take_actions(), expected);
+}
