@@ -27,6 +27,32 @@ fn auth_again_changes_the_identity_only_where_it_succeeds() {
 }
 
 #[test]
+fn of_several_reasons_the_first_is_told() {
+    let daemon = Config::new()
+        .grant("g-red", "t", "pub")
+        .app("k2", "s2", "nowhere", ("g", "t", "pub"))
+        .app("k3", "s3", "nowhere", ("g", "t", "sub"))
+        .start();
+    for (string, reply) in [
+        ("k2:wrong@g/role=both", "ERR invalid auth string: topic"),
+        (
+            "k2:wrong@g/topic=t&role=both",
+            "ERR invalid auth string: role",
+        ),
+        ("k2:wrong@g/topic=t&role=sub", "WRONGPASS "),
+        ("k2:s2@g/topic=t&role=sub", "NOPERM "),
+        (
+            "k3:s3@g/topic=t&role=sub&color=red",
+            "ERR cluster 'nowhere'",
+        ),
+        ("k2:s2@g/topic=t&role=pub", "ERR cluster 'nowhere'"),
+    ] {
+        let reply_to = daemon.client().command(&["AUTH", string]);
+        reply_to.expect_error(reply);
+    }
+}
+
+#[test]
 fn publishes_in_flight_are_answered_before_the_identity_changes() {
     let (daemon, topic) = daemon_and_topic();
     let mut client = daemon.publisher("g", &topic);
