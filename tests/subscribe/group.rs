@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::common::resp::timed;
+use crate::common::resp::{Value, timed};
 use crate::common::{eventually, free_port, unique};
 use crate::setting::*;
 
@@ -71,6 +71,25 @@ fn two_daemons_share_the_partitions() {
             format!("STALE partition {partition} is not assigned here")
         );
     }
+}
+
+#[test]
+fn a_mark_of_a_partition_that_another_daemon_holds_is_stale() {
+    let here = setting(1);
+    here.kafka.write_values(&here.topic, 0, ["1", "2"]);
+    let mut holder = here.oldest();
+    read(&mut holder, 2);
+    mark(&mut holder, 0, 0);
+    here.wait_committed(&[1]);
+    let standby = here.second_daemon();
+    let mut client = standby.subscriber(&here.group, &here.topic);
+    assert_eq!(
+        stale_mark(&mut client, 0, 1),
+        "STALE partition 0 is not assigned here"
+    );
+    assert_eq!(client.call("MGET WAIT 0"), Value::Array(Vec::new()));
+    mark(&mut holder, 0, 0);
+    assert_eq!(here.committed_offsets(), [1], "the mark was not taken");
 }
 
 #[test]
