@@ -126,8 +126,8 @@ enum Command {
     /// An app of this group moved here from another cluster.
     Moved,
     Describe(oneshot::Sender<Vec<PartitionInfo>>),
-    /// Whether all that there is was read.
-    AtEnd(oneshot::Sender<bool>),
+    /// Whether all that there is for this member was read.
+    AtEnd(Member, oneshot::Sender<bool>),
     Found(questions::Found),
     Stop(oneshot::Sender<()>),
 }

@@ -90,7 +90,7 @@ impl Subscription {
         };
         let (reply, answer) = oneshot::channel();
         // A thread that ended has read what it could.
-        thread.send(Command::AtEnd(reply)).is_err()
+        thread.send(Command::AtEnd(self.member, reply)).is_err()
             || !matches!(timeout(AT_END_TIMEOUT, answer).await, Ok(Ok(false)))
     }
 

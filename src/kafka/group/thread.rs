@@ -216,7 +216,7 @@ impl Thread {
                 // Whoever asked may be gone.
                 let _ = reply.send(self.describe());
             }
-            Command::AtEnd(reply) => self.ask_at_end(reply),
+            Command::AtEnd(member, reply) => self.ask_at_end(member, reply),
             Command::Found(found) => self.found(found),
             Command::Commit => self.commit(),
             Command::Tune(tuning) => self.tune(tuning),

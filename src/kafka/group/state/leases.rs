@@ -66,6 +66,12 @@ impl<R: Record> State<R> {
         }
     }
 
+    /// Whether an MGET of this subscriber would find something.
+    pub fn has_records_for(&self, member: Member) -> bool {
+        let mut leases = self.ready.iter().map(|p| self.partitions[p].lease());
+        leases.any(|lease| lease.is_none_or(|holder| holder == member))
+    }
+
     fn free_ready(&self) -> usize {
         self.ready
             .iter()

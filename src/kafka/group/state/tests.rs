@@ -629,4 +629,10 @@ fn a_share_is_rounded_up() {
         Action::Deliver(2, vec![item(2)]),
     ];
     assert_eq!(state.take_actions(), expected);
+    let next = Item {
+        offset: 1,
+        ..item(2)
+    };
+    state.fetched(2, 1, Some(next), None, 0);
+    assert!(!state.has_records_for(1) && state.has_records_for(2));
 }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
 use super::super::questions::Found;
+use super::super::state::Member;
 use super::super::{PartitionInfo, Refusal, Tuning, lookup};
 use super::{AT_END_TIMEOUT, Reply, TICK, Thread, Trouble, millis};
 use crate::kafka::cluster::short_reason;
@@ -136,11 +137,15 @@ impl Thread {
     }
 
     /// Tells whether all that there is was read. A cluster that is away has nothing more, as far as anybody can tell.
-    pub(super) fn ask_at_end(&mut self, reply: oneshot::Sender<bool>) {
+    pub(super) fn ask_at_end(&mut self, member: Member, reply: oneshot::Sender<bool>) {
+        if self.state.has_records_for(member) {
+            // They came since its MGET found nothing. Whoever asked may be gone.
+            let _ = reply.send(false);
+            return;
+        }
         // Control records at the end are in librdkafka's position only.
         self.note_positions();
         let Some(positions) = self.state.positions() else {
-            // Whoever asked may be gone.
             let _ = reply.send(self.trouble.is_some());
             return;
         };
