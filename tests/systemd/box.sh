@@ -4,9 +4,11 @@
 
 box_start() {  # NAME SUITE [nspawn options]: from a fresh root
   box=$1; local suite=$2; shift 2
-  box_root "$suite" || return
+  [[ $suite == rpm-* ]] || box_root "$suite" || return
   mkdir "$work/roots/$box" && tar -C "$work/roots/$box" -xpf "$roots/$suite.tar" || return
-  [ ! -d "$work/seed" ] || cp -a "$work/seed/." "$work/roots/$box/"
+  if [ -d "$work/seed" ]; then  # files for this box
+    cp -a "$work/seed/." "$work/roots/$box/" && rm -r "$work/seed" || return
+  fi
   box_options=(--bind-ro="$new":/srv/new --bind-ro="$old":/srv/old "$@")
   box_boot
 }
@@ -14,12 +16,12 @@ box_reboot() { sdbox_down "$box"; box_boot; }
 box_boot() { sdbox_up "$box" "$work/roots/$box" "${box_options[@]}"; }
 box_end() { sdbox_down "$box"; rm -rf "${work:?}/roots/$box"; }
 
-box_root() {  # SUITE: makes the tar it is unpacked from, the first time
-  local more=libssl3,zlib1g
+box_root() {  # SUITE [PACKAGES]: makes the tar it is unpacked from, the first time; with packages, it is rpm-SUITE.tar
+  local name=${2:+rpm-}$1 more=libssl3,zlib1g
   [ "$1" != trixie ] || more=libssl3t64,zlib1g
-  [ -e "$roots/$1.tar" ] && return
+  [ ! -e "$roots/$name.tar" ] || return 0
   echo "packages: making a root of $1 (a minute)" >&2
-  mkdir -p "$roots" && sdbox_root "$1" "$roots/new-$1.tar" "$more,man-db,bash-completion" && mv "$roots/new-$1.tar" "$roots/$1.tar"
+  mkdir -p "$roots" && sdbox_root "$1" "$roots/new-$name.tar" "$more,man-db,bash-completion${2:+,$2}" && mv "$roots/new-$name.tar" "$roots/$name.tar"
 }
 
 in_box() { sdbox "$box" "$@"; }

@@ -3,7 +3,7 @@
 
 deb_tests() {  # SUITE
   local suite=$1
-  prepare "$suite: boots" box_start "$suite" "$suite" --private-network || return
+  prepare "$suite: boots" deb_box "$suite" --private-network || return
   try "$suite: installs and runs" deb_installs
   service_tests "$suite"
   prepare "$suite: boots again" box_reboot || return
@@ -13,6 +13,8 @@ deb_tests() {  # SUITE
   try "$suite: is purged" deb_purged
   box_end
 }
+
+deb_box() { box_start "$1" "$@"; }  # SUITE [nspawn options]
 
 deb_install() { in_box bash -c "apt-get install -y /srv/$1/databus_*.deb"; }  # new|old
 

@@ -6,12 +6,14 @@
 SDBOX_STATE=${SDBOX_STATE:-${TMPDIR:-/tmp}/sdbox.$$}
 mkdir -p "$SDBOX_STATE"
 
-sdbox_root() { # SUITE OUT.tar [pkg,pkg...]
-  local mirror
-  # the mirror as this machine's apt is set up; never written down anywhere
+sdbox_mirror() { # the mirror as this machine's apt is set up; never written down anywhere
   # shellcheck disable=SC2016  # apt and mmdebstrap expand these
-  mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(COMPONENT)' |
-    awk '$1 == "Debian" && $2 !~ /security/ && $3 == "main" {print $2; exit}')
+  apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(COMPONENT)' |
+    awk '$1 == "Debian" && $2 !~ /security/ && $3 == "main" {print $2; exit}'
+}
+
+sdbox_root() { # SUITE OUT.tar [pkg,pkg...]
+  local mirror; mirror=$(sdbox_mirror)
   # shellcheck disable=SC2016
   mmdebstrap --quiet --mode=root --variant=minbase \
     --include="systemd,systemd-sysv,dbus,procps,libbpf1,libnss-systemd${3:+,$3}" \
