@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # here: of packages
 # The Debian package: installed, removed, purged; sourced by `packages`.
 
 deb_tests() {  # SUITE
@@ -11,6 +12,7 @@ deb_tests() {  # SUITE
   try "$suite: is removed, and its configuration stays" deb_removed
   try "$suite: comes back with its configuration" deb_comes_back
   try "$suite: is purged" deb_purged
+  try "$suite: what the README tells operators" deb_readme
   box_end
 }
 
@@ -32,6 +34,13 @@ deb_starts_at_boot() {
   answers
 }
 
+deb_readme() {
+  export -f in_box sdbox; export box SDBOX_STATE
+  # shellcheck disable=SC2016  # the inner bash expands
+  "$here/operator" "$here/../../README.md" bash -c 'in_box bash -c "cd /srv/new && $0"'
+  deb_left_nothing
+}
+
 deb_removed() {
   in_box sed -i 's/^#level = "info"/level = "debug"/' /etc/databus/databus.toml
   in_box apt-get remove -y databus
@@ -50,6 +59,9 @@ deb_comes_back() {
 
 deb_purged() {
   in_box apt-get purge -y databus
+  deb_left_nothing
+}
+deb_left_nothing() {
   is "" in_box find / -xdev -not -path '/var/*' -not -path '/usr/share/doc/*' -name '*databus*'
   fails in_box getent passwd databus
   fails in_box getent group databus

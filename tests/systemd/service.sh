@@ -39,7 +39,8 @@ service_permissions() {
 }
 
 service_exposure() {
-  in_box systemd-analyze security --no-pager --threshold=10 databus.service | tail -1
+  local said; said=$(in_box systemd-analyze security --no-pager --threshold=10 databus.service)
+  echo "figure: ${said##*→ }; $(in_box awk '/^VmRSS/ {print $2, $3}' "/proc/$(of_service MainPID)/status") of memory when idle"
   in_box systemd-analyze verify --man=no databus.service databus.socket
   is "0 infinity" echo "$(of_service LimitCORE) $(of_service MemoryMax)"
   is "65536 8192" echo "$(of_service LimitNOFILE) $(of_service TasksMax)"
