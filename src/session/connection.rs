@@ -197,7 +197,7 @@ impl Connection {
         let there = self.transaction.replays() || !(self.input.is_empty() || self.incomplete);
         there
             && matches!(self.waiting, Waiting::Nothing)
-            && !self.closing
+            && (!self.closing || self.transaction.replays())
             && self.backlog() <= UNREAD_REPLIES
     }
 
@@ -205,7 +205,8 @@ impl Connection {
     fn is_over(&self) -> bool {
         let answered = self.output.is_empty() && !self.in_flight();
         let idle = matches!(self.waiting, Waiting::Nothing);
-        answered && (self.closing || (idle && self.end_of_input))
+        let done = self.closing || (idle && self.end_of_input);
+        answered && done && !self.transaction.replays()
     }
 
     fn in_flight(&self) -> bool {

@@ -87,6 +87,30 @@ fn publishes_in_flight_are_answered_before_the_close() {
 }
 
 #[test]
+fn exec_gives_every_reply_it_announced_where_the_grant_goes_meanwhile() {
+    let mut here = setting(|config| config.limit("window_records", "16"));
+    let mut client = here.publisher();
+    let count = 20_000;
+    client.exchange("MULTI\r\n", "+OK\r\n");
+    client.send(request(&["SET", "k", "v"]).repeat(count));
+    client.expect("+QUEUED\r\n".repeat(count));
+    client.send("EXEC\r\n");
+    client.expect(format!("*{count}\r\n+OK\r\n"));
+    here.daemon.config.apps[0].grants.clear();
+    here.daemon.reload();
+    let mut written = 1;
+    for _ in 1..count {
+        match client.read() {
+            reply if reply == ok() => written += 1,
+            reply => drop(reply.expect_error("NOPERM ")),
+        }
+    }
+    assert!(written < count, "the grant went meanwhile");
+    client.expect_close();
+    assert_eq!(here.kafka.records(&here.topic).len(), written);
+}
+
+#[test]
 fn marks_are_kept_when_the_grant_goes() {
     let mut here = setting(|config| config.limit("commit_interval", "\"60s\""));
     here.kafka.write_values(&here.topic, 0, ["1", "2"]);
