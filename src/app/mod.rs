@@ -5,7 +5,9 @@ mod dev;
 mod reload;
 mod status;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -156,7 +158,12 @@ impl App {
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Reload => heart.beside(self.reload(published.as_mut())).await,
+                    Signal::Reload => {
+                        let reloading = reload_or_stop(&mut self, published.as_mut(), &mut signals);
+                        if heart.beside(reloading).await.is_break() {
+                            break;
+                        }
+                    }
                     Signal::Stop | Signal::StopNow => break,
                 },
                 changed = grants.changed() => {
@@ -248,6 +255,30 @@ impl App {
             }
         }
         Ok(())
+    }
+}
+
+/// A stop does not wait for a reload, which may wait for a store. A signal to reload that comes meanwhile is obeyed afterwards.
+async fn reload_or_stop(
+    app: &mut App,
+    mut published: Option<&mut Published>,
+    signals: &mut Signals,
+) -> ControlFlow<()> {
+    loop {
+        let mut again = false;
+        let mut reloading = pin!(app.reload(published.as_deref_mut()));
+        loop {
+            tokio::select! {
+                () = &mut reloading => break,
+                signal = signals.next() => match signal {
+                    Signal::Reload => again = true,
+                    Signal::Stop | Signal::StopNow => return ControlFlow::Break(()),
+                },
+            }
+        }
+        if !again {
+            return ControlFlow::Continue(());
+        }
     }
 }
 

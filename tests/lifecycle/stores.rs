@@ -1,8 +1,10 @@
 //! The daemon with a database as its store, which comes late, goes and comes back (SPEC 7).
 
+use std::time::Duration;
+
 use crate::common::daemon::{CLUSTER, Config, Daemon, KEY, SECRET, identity};
 use crate::common::eventually;
-use crate::common::resp::{Client, Value, ok};
+use crate::common::resp::{Client, Value, ok, timed};
 use crate::common::servers::{MariaDb, Redis, start_mariadb, start_redis};
 
 #[test]
@@ -13,6 +15,22 @@ fn a_redis_store_comes_and_goes() {
 #[test]
 fn a_mysql_store_comes_and_goes() {
     comes_and_goes(start_mariadb());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_reload_that_waits_for_its_store() {
+    let redis = start_redis();
+    redis.prepare();
+    let mut daemon = daemon(&redis, "1h");
+    daemon.wait_for_log("the grants are loaded");
+    redis.hang();
+    daemon.signal(libc::SIGHUP);
+    // It has begun, and goes on for as long as a store is waited for.
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!daemon.log().contains("reload"), "{}", daemon.log());
+    let (status, time) = timed(|| daemon.terminate());
+    assert!(status.success(), "{status}");
+    assert!(time < Duration::from_secs(8), "{time:?}");
 }
 
 fn comes_and_goes(mut store: impl Store) {
