@@ -27,17 +27,22 @@ struct Known {
 type App = (Secret, Arc<str>);
 
 impl Moves {
-    /// Compares a new set of grants with the last one.
-    pub(super) fn note(&self, grants: &Arc<Grants>) {
+    /// The set of grants that `current` gives, compared with the last one. It is asked for under the lock, so that no set comes
+    /// behind one that replaced it.
+    pub(super) fn note(
+        &self,
+        current: impl FnOnce() -> Option<Arc<Grants>>,
+    ) -> Option<Arc<Grants>> {
         let mut known = self.known.lock().expect("no holder of this lock panics");
+        let grants = current()?;
         if known
             .last
             .as_ref()
-            .is_some_and(|last| Arc::ptr_eq(last, grants))
+            .is_some_and(|last| Arc::ptr_eq(last, &grants))
         {
-            return;
+            return Some(grants);
         }
-        known.last = Some(Arc::clone(grants));
+        known.last = Some(Arc::clone(&grants));
         for (key, apps) in grants.apps() {
             let apps: Vec<App> = apps
                 .into_iter()
@@ -49,6 +54,7 @@ impl Moves {
                 known.moved.insert((key.to_owned(), cluster));
             }
         }
+        Some(grants)
     }
 
     pub(super) fn moved_to(&self, key: &str, cluster: &Arc<str>) -> bool {
@@ -148,8 +154,9 @@ mod tests {
         let moves = Moves::default();
         for text in [app("one"), String::new(), app("two")] {
             let loaded = Source::Memory(text).load().await.expect("it loads");
-            moves.note(&loaded.grants);
-            moves.note(&loaded.grants);
+            for _ in 0..2 {
+                moves.note(|| Some(Arc::clone(&loaded.grants)));
+            }
         }
         assert!(moves.moved_to("k", &"two".into()) && !moves.moved_to("k", &"one".into()));
         assert!(!moves.moved_to("l", &"two".into()));

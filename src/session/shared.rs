@@ -76,9 +76,7 @@ impl Shared {
 
     /// The grants in force. Moves of apps are known before anybody sees them.
     pub fn current_grants(&self) -> Option<Arc<Grants>> {
-        let grants = self.grants.current()?;
-        self.moves.note(&grants);
-        Some(grants)
+        self.moves.note(|| self.grants.current())
     }
 
     pub fn changes(&self) -> watch::Receiver<u64> {
