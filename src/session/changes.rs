@@ -47,6 +47,11 @@ impl Connection {
                 }
             }
             Role::Subscriber(subscriber) if subscriber.cluster != granted.cluster => {
+                if subscriber.subscription.is_none() && !matches!(self.waiting, Waiting::Group(..))
+                {
+                    // It has no place from which to read the old cluster to its end.
+                    self.doomed = Some(moved(&granted.cluster).into());
+                }
                 subscriber.moved_to = Some(granted.cluster);
                 self.wait_no_longer();
             }
@@ -101,7 +106,7 @@ impl Connection {
         if let Some(cluster) = &subscriber.moved_to
             && answer.is_last()
         {
-            let why = format!("ERR app moved to cluster '{cluster}', connect again");
+            let why = moved(cluster);
             // Marks are committed as the place is given up.
             drop(subscription);
             self.closing = true;
@@ -134,4 +139,8 @@ impl Connection {
             ),
         }
     }
+}
+
+fn moved(cluster: &str) -> String {
+    format!("ERR app moved to cluster '{cluster}', connect again")
 }
