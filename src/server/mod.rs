@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tracing::{debug, error, info};
 
@@ -54,7 +54,16 @@ pub async fn serve(
     }
     accepting.shutdown().await;
     let mut connections = connections.lock().await;
-    while connections.join_next().await.is_some() {}
+    while let Some(ended) = connections.join_next().await {
+        look_at(ended);
+    }
+}
+
+/// A connection's task ended, or panicked: then the others go on.
+fn look_at(ended: Result<(), JoinError>) {
+    if let Err(panic) = ended {
+        error!(name: "connection-panicked", %panic, "a connection's task panicked");
+    }
 }
 
 async fn accept_all(
@@ -72,9 +81,7 @@ async fn accept_all(
             Ok((socket, peer)) => {
                 let mut connections = connections.lock().await;
                 while let Some(ended) = connections.try_join_next() {
-                    if let Err(panic) = ended {
-                        error!(name: "connection-panicked", %panic, "a connection's task panicked");
-                    }
+                    look_at(ended);
                 }
                 admit(socket, peer, listener.is_tls(), shared, &mut connections);
             }
