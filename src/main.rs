@@ -20,6 +20,10 @@ fn main() -> ExitCode {
         Command::Serve(config) => {
             return match app::serve(config.path).map_err(Failure::from) {
                 Ok(()) => ExitCode::SUCCESS,
+                Err(failure) if i32::from(failure.code) == EXIT_INTERNAL => {
+                    log::fatal("core-failed", &failure.text);
+                    ExitCode::from(failure.code)
+                }
                 Err(failure) => {
                     log::fatal("start-refused", &failure.text);
                     ExitCode::from(failure.code)
