@@ -8,6 +8,7 @@ use std::fmt::{self, Debug};
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -126,10 +127,15 @@ impl Visit for About {
     }
 }
 
-/// Without what could end a field or move a cursor.
+/// Without what could end a field or move a cursor, and short enough that an entry fits into a datagram with all its fields:
+/// journald keeps nothing of one that was cut.
 fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
+    let mut line = String::with_capacity(text.len().min(LONGEST));
     for c in text.chars() {
+        if line.len() >= LONGEST {
+            line.push_str("...");
+            break;
+        }
         match c.is_control() {
             true => line.extend(c.escape_debug()),
             false => line.push(c),
@@ -152,22 +158,15 @@ impl Socket {
         let path = path.into();
         path.metadata()?;
         let socket = UnixDatagram::unbound()?;
+        // A journal that hangs must not take the daemon with it: then lines are lost.
+        socket.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { socket, path })
     }
 }
 
 impl io::Write for &Socket {
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
-        match self.socket.send_to(entry, &self.path) {
-            // Longer than a datagram may be: its end goes.
-            Err(error) if entry.len() > LONGEST => {
-                match self.socket.send_to(&entry[..LONGEST], &self.path) {
-                    Ok(_) => Ok(entry.len()),
-                    Err(_) => Err(error),
-                }
-            }
-            sent => sent.map(|_| entry.len()),
-        }
+        self.socket.send_to(entry, &self.path)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -177,7 +176,9 @@ impl io::Write for &Socket {
 
 /// Where journald takes entries.
 pub const JOURNAL: &str = "/run/systemd/journal/socket";
-const LONGEST: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Bytes of a message or a value. A datagram may have 200 KiB by default.
+const LONGEST: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -254,10 +255,12 @@ mod tests {
     #[test]
     fn what_is_too_long_is_cut() {
         let long = "x".repeat(1_000_000);
-        let found = entries(|| info!("{long}"));
+        let found = entries(|| info!(one = long, two = long, "{long}"));
         let [entry] = &found[..] else {
             panic!("{}", found.len())
         };
-        assert!(entry.len() <= LONGEST && entry.starts_with("MESSAGE=xxx"));
+        assert!(entry.len() < 6 * LONGEST && entry.starts_with("MESSAGE=xxx"));
+        // journald takes no field that has no end.
+        assert!(entry.ends_with("xxx...\n") && entry.contains("\nPRIORITY=6\n"));
     }
 }
