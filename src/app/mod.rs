@@ -61,6 +61,8 @@ struct App {
     config: Config,
     /// What was listened on at the start; a reload does not change it.
     listen: Listen,
+    /// Whether one of the listeners needs a certificate.
+    serves_tls: bool,
     shared: Arc<Shared>,
     refresh_task: JoinHandle<()>,
     log: Log,
@@ -130,6 +132,7 @@ impl App {
         Self {
             file,
             listen: config.listen.clone(),
+            serves_tls: false,
             config,
             shared: Arc::new(Shared::new(live, refresh)),
             refresh_task,
@@ -141,6 +144,7 @@ impl App {
     async fn run(mut self, listeners: Vec<Listener>) -> Result<(), AppError> {
         let mut signals =
             Signals::new().map_err(|error| AppError::Internal(format!("no signals: {error}")))?;
+        self.serves_tls = listeners.iter().any(Listener::is_tls);
         let (stop, stopped) = watch::channel(false);
         server::announce(&listeners);
         let mut heart = Heart::new(systemd::watchdog_interval().map(|half| half / 2));

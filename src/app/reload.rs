@@ -33,7 +33,7 @@ impl App {
             return Err("databus dev has no configuration to read".to_owned());
         };
         let new = config::load(file).map_err(|error| error.to_string())?;
-        if self.shared.live.load().tls.is_some() && new.tls.is_none() {
+        if self.serves_tls && new.tls.is_none() {
             return Err("[tls] is gone: what listens with TLS needs it until a restart".to_owned());
         }
         let source = new.store.source.clone();
