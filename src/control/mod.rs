@@ -20,6 +20,8 @@ use state::{Found, State};
 pub enum ReloadError {
     #[error("no databus runs with {}: systemctl status databus says why, systemctl start databus starts it", .0.display())]
     NotRunning(PathBuf),
+    #[error("a databus runs that this user may not ask: be root, or its user")]
+    Hidden,
     #[error(
         "the process {0} tells nothing of its reloads: its journal says whether it is a databus that is ready"
     )]
@@ -40,7 +42,11 @@ pub enum ReloadError {
 
 impl ReloadError {
     pub fn is_permission(&self) -> bool {
-        matches!(self, Self::Signal(_, error) if *error == Errno::PERM)
+        match self {
+            Self::Hidden => true,
+            Self::Signal(_, error) => *error == Errno::PERM,
+            _ => false,
+        }
     }
 
     /// Whether the configuration is what stands in the way.
@@ -85,6 +91,7 @@ fn find(file: &Path, main: Option<i32>) -> Result<Found, ReloadError> {
         .filter(|found| found.state.config == file)
         .collect();
     match meant.len() {
+        0 if state::any_hidden() => Err(ReloadError::Hidden),
         0 => Err(ReloadError::NotRunning(file)),
         1 => Ok(meant.remove(0)),
         number => Err(ReloadError::Several(number, file)),

@@ -121,23 +121,37 @@ impl Found {
     }
 
     fn remove_if_dead(&self) {
-        if self.again().is_none() {
+        if !self.is_hidden() && self.again().is_none() {
             let _ = fs::remove_file(&self.path);
         }
+    }
+
+    /// Another user's.
+    fn is_hidden(&self) -> bool {
+        let is_denied = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        File::open(&self.path).is_err_and(is_denied)
     }
 }
 
 /// The daemons that run, as far as this user may know.
 pub fn running() -> Vec<Found> {
-    let mut directories = vec![own_directory(), PathBuf::from(SYSTEM)];
-    directories.dedup();
-    let found = directories.iter().flat_map(|path| in_directory(path));
-    found
+    all()
         .filter_map(|found| {
             let state = found.again()?;
             Some(Found { state, ..found })
         })
         .collect()
+}
+
+/// Whether there are daemons that this user may know nothing of.
+pub fn any_hidden() -> bool {
+    all().any(|found| found.is_hidden())
+}
+
+fn all() -> impl Iterator<Item = Found> {
+    let mut directories = vec![own_directory(), PathBuf::from(SYSTEM)];
+    directories.dedup();
+    directories.into_iter().flat_map(|path| in_directory(&path))
 }
 
 /// All files, those of daemons that have ended too, unread.
