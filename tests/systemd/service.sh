@@ -10,6 +10,7 @@ service_tests() {  # what is tested, for the tests' names
   try "$1: secrets from credentials" service_credentials
   try "$1: journal and catalog" service_journal
   try "$1: a wrong configuration does not start, once" service_wrong_configuration
+  try "$1: more sockets, and no IPv6" service_sockets
   try "$1: comes back after a crash" service_crash
   try "$1: comes back when its core hangs" service_hang
 }
@@ -66,7 +67,7 @@ service_reload() {
   fails has refused of_service StatusText
   is "$pid" of_service MainPID
   # Not everybody may.
-  fails in_box setpriv --reuid=nobody --regid=nogroup --clear-groups databus reload
+  has "be root, or its user" in_box setpriv --reuid=nobody --regid=nogroup --clear-groups databus reload
 }
 
 service_credentials() {
@@ -127,6 +128,33 @@ service_wrong_configuration() {
   in_box systemctl restart databus
   answers
   is active in_box systemctl is-active databus.socket
+}
+
+service_sockets() {
+  # Another unit's socket is the daemon's, too.
+  printf '[Socket]\nService=databus.service\nFileDescriptorName=resp\nListenStream=/run/databus/databus.sock\nSocketGroup=databus\nSocketMode=0660\n' |
+    in_box tee /run/systemd/system/databus-unix.socket
+  in_box systemctl daemon-reload
+  in_box systemctl stop databus.service
+  in_box systemctl start databus-unix.socket databus.service
+  has "listening address=unix:/run/databus/databus.sock" journal -n 20
+  is "root databus 660" in_box stat -c '%U %G %a' /run/databus/databus.sock
+  answers
+  in_box systemctl restart databus.service
+  in_box test -S /run/databus/databus.sock
+  in_box systemctl stop databus.service databus-unix.socket
+  in_box rm /run/systemd/system/databus-unix.socket
+  # [::1] is no reason not to listen where there is none.
+  in_box systemctl stop databus.socket
+  in_box sh -c 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6'
+  in_box systemctl daemon-reload
+  in_box systemctl start databus.socket databus.service
+  answers
+  in_box systemctl stop databus.socket databus.service
+  in_box sh -c 'echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6'
+  in_box systemctl reset-failed databus.service databus.socket
+  in_box systemctl start databus.socket databus.service
+  answers ::1
 }
 
 service_crash() {

@@ -8,6 +8,7 @@ upgrade_tests() {  # deb|rpm SUITE: the topic databus-upgrade has to exist
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   mkdir -p "$work/seed/etc/systemd/system/databus.socket.d"
   printf '[Socket]\nListenStream=\nListenStream=127.0.0.1:%s\n' "$port" > "$work/seed/etc/systemd/system/databus.socket.d/port.conf"
+  echo '127.0.0.1 localhost' > "$work/seed/etc/hosts"
   prepare "$name: boots for an upgrade" "${kind}_box" "$suite" || return
   [ "$kind" = deb ] || try "$name: systemd's triggers for packages" rpm_compat
   try "$name: the older package with a cluster" upgrade_before "${kind}_install"
@@ -19,7 +20,7 @@ upgrade_tests() {  # deb|rpm SUITE: the topic databus-upgrade has to exist
 
 upgrade_before() {  # INSTALL
   "$1" old
-  printf '[clusters.cluster1]\nbrokers = ["%s"]\n' "${DATABUS_TEST_KAFKA:?}" | in_box tee /etc/databus/conf.d/cluster.toml
+  printf '[clusters.cluster1]\nbrokers = ["%s"]\n' "${DATABUS_TEST_KAFKA/127.0.0.1/localhost}" | in_box tee /etc/databus/conf.d/cluster.toml
   local what
   {
     printf '[[app]]\nkey = "k"\nsecret = "s"\ncluster = "cluster1"\n'
