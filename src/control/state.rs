@@ -120,8 +120,11 @@ impl Found {
         read(&self.path)
     }
 
+    /// A file that nobody holds; one that another version writes in other words is held all the same.
     fn remove_if_dead(&self) {
-        if !self.is_hidden() && self.again().is_none() {
+        let is_dead = File::open(&self.path)
+            .is_ok_and(|file| file.try_lock_shared().is_ok() && !is_replaced(&self.path, &file));
+        if is_dead {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -217,6 +220,8 @@ const SYSTEM: &str = "/run/databus";
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// A daemon's end in `directory`, which another environment would name.
@@ -261,11 +266,16 @@ mod tests {
         let mut killed = published(directory.path(), 7);
         killed.file = None;
         let _running = published(directory.path(), 8);
+        let another_version = directory.path().join(format!("9{SUFFIX}"));
+        fs::write(&another_version, "in words of its own").expect("written");
+        let held = File::open(&another_version).expect("there");
+        held.lock().expect("locked");
         for found in in_directory(directory.path()) {
             found.remove_if_dead();
         }
         let left = in_directory(directory.path());
-        assert_eq!(left.iter().map(|found| found.pid).collect::<Vec<_>>(), [8]);
+        let left: BTreeSet<_> = left.iter().map(|found| found.pid).collect();
+        assert_eq!(left, BTreeSet::from([8, 9]));
     }
 
     #[test]
