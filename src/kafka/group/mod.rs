@@ -4,6 +4,7 @@
 
 mod begin;
 mod context;
+mod joining;
 mod lookup;
 mod note;
 mod partition;

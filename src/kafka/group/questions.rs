@@ -15,10 +15,8 @@ use super::thread::STACK;
 
 /// What an answer of Kafka is for.
 pub(super) enum Found {
-    /// Where the group begins, before it is joined.
-    Begin(Result<Places, LookupError>),
-    /// Where partitions that were assigned begin, with the number of the question: only the newest counts.
-    Assigned(u64, Result<Places, LookupError>),
+    /// Where partitions begin, with the number of the question.
+    Places(u64, Result<Places, LookupError>),
     /// A partition's end.
     End(i32, Option<i64>),
     /// Whether all that there is was read, and who wants to know it.
@@ -74,7 +72,7 @@ impl Questions {
     }
 
     /// Whether a question waits to be asked.
-    pub(super) fn waiting(&self) -> bool {
+    fn waiting(&self) -> bool {
         self.places.is_some() || !self.ends.is_empty()
     }
 

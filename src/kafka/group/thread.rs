@@ -5,7 +5,7 @@ mod joining;
 mod perform;
 mod upkeep;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::context::Context;
-use super::lookup::Places;
+use super::joining::Joining;
 use super::questions::Questions;
 use super::state::{self, GroupLimits, Member, State};
 use super::{Command, Delivered, GroupKey, MarkReply, Refusal, Settings, Tuning};
@@ -52,20 +52,10 @@ pub(super) struct Thread {
     state: State<Record>,
     replies: HashMap<Member, Reply>,
     started: Instant,
-    /// Where the group stood when it was first asked for; None until Kafka has said so.
-    begin: Option<Places>,
-    /// Until when another daemon's begin may still take the place of ours, where we wrote it just now.
-    settles: Option<Instant>,
-    /// Who asked before that was known, and until when they wanted to wait.
-    early: HashMap<Member, u64>,
-    /// Partitions assigned by Kafka whose places are being asked for.
-    assigning: Option<BTreeSet<i32>>,
-    /// Failed questions are asked again then.
-    ask_again: Option<Instant>,
-    /// Counts the questions where assigned partitions begin.
-    round: u64,
+    joining: Joining,
+    /// Questions that the system had no thread for are asked then.
+    go_on_at: Option<Instant>,
     trouble: Option<Trouble>,
-    joined_once: bool,
     next_tick: Instant,
     next_commit: Instant,
     /// Since when Kafka owes the answer to a commit.
@@ -112,14 +102,9 @@ impl Thread {
             state: State::new(limits),
             replies: HashMap::new(),
             started: now,
-            begin: None,
-            settles: None,
-            early: HashMap::new(),
-            assigning: None,
-            ask_again: None,
-            round: 0,
+            joining: Joining::default(),
+            go_on_at: None,
             trouble: None,
-            joined_once: false,
             next_tick: now + TICK,
             next_commit: now,
             unconfirmed: None,
@@ -130,7 +115,6 @@ impl Thread {
 
     /// Runs until it is stopped, or `retire` agrees that nobody needs the group any more.
     pub(super) fn run(mut self, commands: Receiver<Command>, retire: impl Fn()) {
-        self.ask_begin();
         let mut polled = Polled::All;
         loop {
             let at_once = match polled {
@@ -185,10 +169,10 @@ impl Thread {
             } => {
                 let deadline = now + millis(wait);
                 // Nothing is begun by an empty answer that comes before the beginning is known.
-                let held = match self.has_begun() {
+                let held = match self.joining.has_begun() {
                     true => deadline,
                     false => {
-                        self.early.insert(member, deadline);
+                        self.joining.asks_early(member, deadline);
                         deadline.max(now + millis(BEGIN_WAIT))
                     }
                 };
@@ -208,7 +192,7 @@ impl Thread {
             Command::EndWait(member) => self.state.end_wait(member, now, now),
             Command::Leave(member) => {
                 self.replies.remove(&member);
-                self.early.remove(&member);
+                self.joining.left(member);
                 self.state.leave(member, now);
                 self.commit();
             }
@@ -243,8 +227,7 @@ impl Thread {
                 Fetched::Assigned(partitions) => {
                     debug!(group = %self.key.id(), topic = %self.key.topic, ?partitions, "assigned");
                     self.state.set_joined(false, 0);
-                    self.assigning.get_or_insert_default().extend(partitions);
-                    self.ask_assigned();
+                    self.joining.assigned(partitions);
                 }
                 Fetched::Revoked(partitions) => self.revoke(&partitions),
                 Fetched::Committed(ended) => self.committed(&ended),

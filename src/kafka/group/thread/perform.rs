@@ -31,10 +31,13 @@ impl Thread {
         match action {
             Action::Deliver(member, records) => self.answer_mget(member, Ok(records)),
             Action::Empty { member, joined } => {
-                let answer = match &self.trouble {
-                    _ if joined || self.joined_once => Ok(Vec::new()),
-                    None if self.has_begun() => Ok(Vec::new()),
-                    _ => Err(self.not_yet()),
+                let joining = &self.joining;
+                let nothing_there = joined
+                    || joining.joined_once()
+                    || (joining.has_begun() && self.trouble.is_none());
+                let answer = match nothing_there {
+                    true => Ok(Vec::new()),
+                    false => Err(self.not_yet()),
                 };
                 self.answer_mget(member, answer);
             }

@@ -26,18 +26,13 @@ impl Thread {
             self.state.expire(self.now());
             self.act();
         }
-        if self.ask_again.is_some_and(|at| at <= now) {
-            self.ask_again = None;
-            if self.questions.waiting() {
-                let asked = self.questions.go_on();
-                self.no_thread(asked);
-            } else if self.begin.is_none() {
-                self.ask_begin();
-            } else if self.assigning.is_some() {
-                self.ask_assigned();
-            }
+        if self.go_on_at.is_some_and(|at| at <= now) {
+            self.go_on_at = None;
+            let asked = self.questions.go_on();
+            self.no_thread(asked);
         }
-        if self.settles.is_some_and(|at| at <= now) {
+        self.ask_places();
+        if self.joining.settled(self.now()) {
             self.begun();
             self.act();
         }
@@ -65,12 +60,14 @@ impl Thread {
     }
 
     pub(super) fn commit(&mut self) {
+        let Some(note) = self.joining.note() else {
+            return;
+        };
         let open = self.state.due_commits();
-        let Some(begin) = &self.begin else { return };
         if open.is_empty() {
             return;
         }
-        let list = lookup::commit_list(&self.key.topic, begin.note, open.iter().copied());
+        let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
         if let Err(code) = self.fetch.commit(&list) {
             debug!(group = %self.key.id(), topic = %self.key.topic, error = code.describe(), "commit refused, will be tried again");
             for (partition, offset) in open {
@@ -171,10 +168,10 @@ impl Thread {
             }
         }
         let open = self.state.last_commits();
-        if let Some(begin) = &self.begin
+        if let Some(note) = self.joining.note()
             && !open.is_empty()
         {
-            let list = lookup::commit_list(&self.key.topic, begin.note, open.into_iter());
+            let list = lookup::commit_list(&self.key.topic, note, open.into_iter());
             if let Err(error) = native::commit_wait(self.consumer.client(), &list, LEAVE_TIMEOUT) {
                 warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, %error, "the last marks could not be committed");
             }
@@ -205,14 +202,11 @@ impl Thread {
     }
 
     pub(super) fn wait(&self) -> Duration {
-        let timers = [self.ask_again, self.settles];
-        let next = timers
-            .into_iter()
-            .flatten()
-            .fold(self.next_tick, Instant::min);
+        let next = self.go_on_at.into_iter().fold(self.next_tick, Instant::min);
         let tick = next.saturating_duration_since(Instant::now());
         let now = self.now();
-        match self.state.next_deadline() {
+        let deadlines = [self.state.next_deadline(), self.joining.next_deadline()];
+        match deadlines.into_iter().flatten().min() {
             Some(deadline) => tick.min(Duration::from_millis(deadline.saturating_sub(now))),
             None => tick,
         }
