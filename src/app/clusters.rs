@@ -1,8 +1,8 @@
 //! The clients of the configured clusters: made, kept where nothing changed, and retired.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
@@ -61,8 +61,13 @@ pub fn handle(cluster: Cluster, limits: ProducerLimits) -> Result<ClusterHandle,
     })
 }
 
+/// Producers that a reload took out of use, as long as they owe answers.
+#[derive(Default)]
+pub struct Retired(Vec<Weak<Producer>>);
+
 /// Ends the producers that the new set no longer has, once no publisher uses them.
-pub fn retire(old: &Live, new: &Live) {
+pub fn retire(old: &Live, new: &Live, retired: &mut Retired) {
+    retired.0.retain(|producer| producer.strong_count() > 0);
     for (name, handle) in &old.clusters {
         let kept = new
             .clusters
@@ -82,6 +87,7 @@ pub fn retire(old: &Live, new: &Live) {
             ),
         }
         let (name, producer) = (name.clone(), Arc::clone(&handle.producer));
+        retired.0.push(Arc::downgrade(&producer));
         let patience = old.limits.delivery_timeout + Duration::from_secs(5);
         tokio::spawn(async move {
             let given_up = Instant::now() + patience;
@@ -106,12 +112,109 @@ pub fn warn_of_unknown(live: &Live, grants: &Grants) {
     }
 }
 
-/// Waits until every record was answered, `limit` at most.
-pub async fn drain(live: &Live, limit: Duration) {
+/// Waits until every record was answered, `limit` at most, also by producers that are no longer in use.
+pub async fn drain(live: &Live, retired: &Retired, limit: Duration) {
     let deadline = Instant::now() + limit;
-    for handle in live.clusters.values() {
-        handle.producer.drain(deadline).await;
+    let live = live.clusters.values().map(|handle| &handle.producer);
+    let producers: Vec<Arc<Producer>> = live
+        .map(Arc::clone)
+        .chain(retired.0.iter().filter_map(Weak::upgrade))
+        .collect();
+    // None waits for another's cluster.
+    for producer in &producers {
+        producer.end(deadline);
+    }
+    for producer in &producers {
+        producer.drain(deadline).await;
     }
 }
 
 static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+    use crate::kafka::producer::{Message, Outcome, SendError, Writer};
+
+    /// With clusters of these names that nobody is at.
+    fn away(names: &[&str], limits: &Limits) -> Live {
+        let cluster = |name: &&str| {
+            let cluster = Cluster {
+                name: name.to_string(),
+                brokers: vec!["127.0.0.1:1".to_owned()],
+                settings: Vec::new(),
+            };
+            let handle = handle(cluster, limits.producer()).unwrap();
+            (name.to_string(), Arc::new(handle))
+        };
+        Live {
+            limits: limits.clone(),
+            clusters: names.iter().map(cluster).collect(),
+            tls: None,
+            begin_at_oldest: false,
+        }
+    }
+
+    /// Of a publisher whose record waits for Kafka.
+    async fn waiting(live: &Live, name: &str) -> Writer {
+        let mut writer = live.clusters[name].producer.writer("t", b"").unwrap();
+        while let Err(error) = send(&mut writer) {
+            assert_eq!(error, SendError::Full);
+            writer.ready().await;
+        }
+        writer
+    }
+
+    fn send(writer: &mut Writer) -> Result<(), SendError> {
+        let message = Message {
+            key: b"k",
+            value: Some(b"v"),
+            metadata: None,
+        };
+        writer.send(message, 1)
+    }
+
+    async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !done() {
+            assert!(Instant::now() < deadline, "{what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_producer_waits_for_another_to_end() {
+        let limits = Limits {
+            delivery_timeout: Duration::from_secs(120),
+            ..Limits::default()
+        };
+        let (old, live) = (away(&["c"], &limits), away(&["a", "b"], &limits));
+        let mut writers = Vec::new();
+        for (live, name) in [(&live, "a"), (&live, "b"), (&old, "c")] {
+            writers.push(waiting(live, name).await);
+        }
+        let mut retired = Retired::default();
+        // `old` is what a publisher has that is not done yet.
+        retire(&old, &live, &mut retired);
+        let (live, retired) = (Arc::new(live), Arc::new(retired));
+        let stop = {
+            let (live, retired) = (Arc::clone(&live), Arc::clone(&retired));
+            tokio::spawn(async move { drain(&live, &retired, Duration::from_secs(100)).await })
+        };
+        for writer in &mut writers {
+            eventually("it takes nothing any more", || {
+                send(writer) == Err(SendError::Closed)
+            })
+            .await;
+        }
+        drain(&live, &retired, Duration::ZERO).await;
+        stop.await.unwrap();
+        for writer in &mut writers {
+            let mut outcomes = Vec::new();
+            writer.take(&mut outcomes);
+            let told = outcomes.iter().all(|(_, o)| *o != Outcome::Written);
+            assert!(!outcomes.is_empty() && told, "{outcomes:?}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
+use self::clusters::Retired;
 use crate::auth::{Refresh, Source, StoreError};
 use crate::config::{self, Config, ConfigError, Listen};
 use crate::control::Published;
@@ -64,6 +65,7 @@ struct App {
     /// Whether one of the listeners needs a certificate.
     serves_tls: bool,
     shared: Arc<Shared>,
+    retired: Retired,
     refresh_task: JoinHandle<()>,
     log: Log,
     /// Why the last reload was refused, if it was.
@@ -135,6 +137,7 @@ impl App {
             serves_tls: false,
             config,
             shared: Arc::new(Shared::new(live, refresh)),
+            retired: Retired::default(),
             refresh_task,
             log,
             refused: None,
@@ -228,14 +231,15 @@ impl App {
                 warn!(
                     "the deadline is near: what Kafka has not confirmed is answered as it stands"
                 );
-                clusters::drain(&shared.live.load(), Duration::ZERO).await;
+                clusters::drain(&shared.live.load(), &self.retired, Duration::ZERO).await;
                 if timeout(last_words / 2, &mut server).await.is_err() {
                     // Clients that do not take their replies do not keep the groups from being left.
                     server.abort();
                 }
             }
             shared.groups.stop().await;
-            clusters::drain(&shared.live.load(), limit.saturating_sub(began.elapsed())).await;
+            let left = limit.saturating_sub(began.elapsed());
+            clusters::drain(&shared.live.load(), &self.retired, left).await;
         };
         let urgent = async { while signals.next().await != Signal::StopNow {} };
         let seconds = |began: Instant| format!("{:.1}", began.elapsed().as_secs_f64());

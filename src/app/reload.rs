@@ -62,7 +62,7 @@ impl App {
         }
         self.log.set_level(new.log.level);
         let old = self.shared.replace(live);
-        clusters::retire(&old, &self.shared.live.load());
+        clusters::retire(&old, &self.shared.live.load(), &mut self.retired);
         self.shared
             .grants
             .replace(source, new.store.refresh, loaded)

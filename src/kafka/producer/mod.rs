@@ -139,10 +139,15 @@ impl Producer {
         self.inner.gate.used_bytes()
     }
 
-    /// Takes nothing any more and waits until all records are answered. What Kafka has not confirmed at the deadline is given up and
-    /// answered as it stands; this takes a little longer than the deadline then.
-    pub async fn drain(&self, deadline: Instant) {
+    /// Takes nothing any more. What Kafka has not confirmed at the deadline is given up and answered as it stands.
+    pub fn end(&self, deadline: Instant) {
         self.inner.end(deadline);
+    }
+
+    /// [Ends](Producer::end) it and waits until all records are answered; this takes a little longer than the deadline where some are
+    /// given up.
+    pub async fn drain(&self, deadline: Instant) {
+        self.end(deadline);
         // The sender lives as long as the thread, which ends by telling so.
         let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }

@@ -222,11 +222,14 @@ impl Poller {
         }
     }
 
-    /// Polls until every record is answered. What is not at the deadline is given up.
+    /// Polls until every record is answered. What is not at the deadline, or at that of the end, is given up.
     fn settle(&mut self, deadline: Instant) {
         let mut purged = false;
         while !self.inner.gate.is_empty() {
             let now = Instant::now();
+            // The end may come meanwhile, or sooner than was said.
+            let end = self.inner.deadline();
+            let deadline = end.map_or(deadline, |end| end.min(deadline));
             if now >= deadline && !std::mem::replace(&mut purged, true) {
                 self.native.purge();
             }
