@@ -130,7 +130,7 @@ enum Command {
     /// Whether all that there is for this member was read.
     AtEnd(Member, oneshot::Sender<bool>),
     Found(questions::Found),
-    Stop(oneshot::Sender<()>),
+    Stop,
 }
 
 impl Command {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaResult;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tracing::{error, warn};
 
 use super::context::Context;
@@ -25,6 +25,8 @@ pub struct Groups {
 pub(super) struct Registry {
     groups: Mutex<Running>,
     members: AtomicU64,
+    /// Closed once no group's thread has a receiver: all groups are left.
+    threads: watch::Sender<()>,
 }
 
 struct Running {
@@ -65,6 +67,7 @@ impl Groups {
             shared: Arc::new(Registry {
                 groups: Mutex::new(running),
                 members: AtomicU64::new(0),
+                threads: watch::Sender::new(()),
             }),
         }
     }
@@ -130,24 +133,18 @@ impl Groups {
         }
     }
 
-    /// Stops every group: marks are committed, partitions given back. No group starts after this.
+    /// Stops every group: marks are committed, partitions given back. No group starts after this. Returns when all are left, also those
+    /// that were about to end.
     pub async fn stop(&self) {
-        let stopped: Vec<oneshot::Receiver<()>> = {
+        {
             let mut running = self.shared.lock();
             running.stopping = true;
-            let threads = running.entries.values_mut().filter_map(|e| e.thread.take());
-            let stop = threads.map(|thread| {
-                let (sender, receiver) = oneshot::channel();
-                // A thread that just ended has committed; the receiver then tells so at once.
-                let _ = thread.send(Command::Stop(sender));
-                receiver
-            });
-            stop.collect()
-        };
-        for receiver in stopped {
-            // An error says that the thread has ended, which is what is waited for.
-            let _ = receiver.await;
+            for thread in running.entries.values_mut().filter_map(|e| e.thread.take()) {
+                // A thread that just ended leaves its group by itself.
+                let _ = thread.send(Command::Stop);
+            }
         }
+        self.shared.threads.closed().await;
     }
 }
 
@@ -209,12 +206,13 @@ impl Registry {
         let (sender, receiver) = mpsc::channel();
         let shared = Arc::clone(self);
         let (key, settings, own) = (key.clone(), settings.clone(), sender.clone());
+        let running = self.threads.subscribe();
         let name = format!("group {}", key.id());
         std::thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
             let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 match consumer(&key, &settings, &own) {
                     Ok(consumer) => {
-                        Thread::new(key.clone(), settings, tuning, consumer, own).run(receiver, || shared.retire(&key));
+                        Thread::new(key.clone(), settings, tuning, consumer, own).run(receiver, running, || shared.retire(&key));
                     }
                     Err(error) => {
                         warn!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "the group's consumer cannot be made");
@@ -263,3 +261,6 @@ fn consumer(
     });
     Ok(Arc::new(consumer))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tracing::debug;
 
 use super::context::Context;
@@ -61,7 +61,7 @@ pub(super) struct Thread {
     /// Since when Kafka owes the answer to a commit.
     unconfirmed: Option<Instant>,
     alone_since: Option<Instant>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: bool,
 }
 
 /// How much of what librdkafka has was taken.
@@ -109,12 +109,18 @@ impl Thread {
             next_commit: now,
             unconfirmed: None,
             alone_since: Some(now),
-            stop: None,
+            stop: false,
         }
     }
 
-    /// Runs until it is stopped, or `retire` agrees that nobody needs the group any more.
-    pub(super) fn run(mut self, commands: Receiver<Command>, retire: impl Fn()) {
+    /// Runs until it is stopped, or nobody needs the group any more: `retire` is told so, and another thread may be started. `running`
+    /// goes when the group is left.
+    pub(super) fn run(
+        mut self,
+        commands: Receiver<Command>,
+        running: watch::Receiver<()>,
+        retire: impl Fn(),
+    ) {
         let mut polled = Polled::All;
         loop {
             let at_once = match polled {
@@ -133,12 +139,8 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the thread holds a sender"),
             }
-            if let Some(done) = self.stop.take() {
-                self.leave_group();
-                drop(self);
-                // Whoever stopped the group may have stopped waiting.
-                let _ = done.send(());
-                return;
+            if self.stop {
+                break;
             }
             polled = self.poll();
             self.state.serve(self.now());
@@ -151,10 +153,12 @@ impl Thread {
                 retire();
                 // Who asked in the last moment sees the channel end, and asks the group's next thread.
                 drop(commands);
-                self.leave_group();
-                return;
+                break;
             }
         }
+        self.leave_group();
+        // Nobody waits for the client's own end.
+        drop(running);
     }
 
     fn obey(&mut self, command: Command) {
@@ -205,7 +209,7 @@ impl Thread {
             Command::Commit => self.commit(),
             Command::Tune(tuning) => self.tune(tuning),
             Command::Moved => self.state.set_moved(),
-            Command::Stop(done) => self.stop = Some(done),
+            Command::Stop => self.stop = true,
         }
         self.alone_since = match self.state.has_members() {
             true => None,

@@ -13,7 +13,7 @@ use super::super::state::Member;
 use super::super::{PartitionInfo, Refusal, Tuning, lookup};
 use super::{AT_END_TIMEOUT, Reply, TICK, Thread, Trouble, millis};
 use crate::kafka::cluster::short_reason;
-use crate::kafka::native;
+use crate::kafka::native::{self, Fetched};
 
 impl Thread {
     pub(super) fn tick(&mut self) {
@@ -158,7 +158,8 @@ impl Thread {
         self.no_thread(asked);
     }
 
-    /// Answers who waits, commits, and gives everything back; bounded in time.
+    /// Answers who waits, commits, and gives everything back; bounded in time. A look-up may hold the consumer for longer: it is closed
+    /// here, not when the last who holds it drops it.
     pub(super) fn leave_group(&mut self) {
         self.note_positions();
         for (_, reply) in self.replies.drain() {
@@ -176,7 +177,24 @@ impl Thread {
                 warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, %error, "the last marks could not be committed");
             }
         }
-        self.consumer.unsubscribe();
+        if let Err(error) = self.consumer.close_queue() {
+            debug!(group = %self.key.id(), topic = %self.key.topic, %error, "close");
+            return;
+        }
+        let deadline = Instant::now() + LEAVE_TIMEOUT;
+        while !self.consumer.closed() && Instant::now() < deadline {
+            match self.fetch.poll() {
+                Fetched::Nothing => std::thread::sleep(CLOSE_STEP),
+                // librdkafka waits for an answer, and takes any as giving all back.
+                Fetched::Assigned(partitions) | Fetched::Revoked(partitions) => {
+                    let list = lookup::list(&self.key.topic, partitions, Offset::Invalid);
+                    if let Err(error) = self.consumer.incremental_unassign(&list) {
+                        debug!(group = %self.key.id(), topic = %self.key.topic, %error, "unassign");
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     pub(super) fn troubled(&mut self, code: RDKafkaErrorCode, reason: String) {
@@ -214,3 +232,4 @@ impl Thread {
 }
 
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_STEP: Duration = Duration::from_millis(5);
