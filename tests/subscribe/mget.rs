@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::common::daemon::Config;
+use crate::common::daemon::{Config, identity};
 use crate::common::kafka::Kafka;
-use crate::common::resp::{Value, timed};
+use crate::common::resp::{Value, ok, request, timed};
 use crate::common::{free_port, unique};
 use crate::setting::*;
 
@@ -172,6 +172,21 @@ fn pipelined_mgets_and_marks_are_answered_in_order() {
     client.expect("+PONG\r\n+OK\r\n");
     assert_eq!(Message::parse(client.read().array().remove(0)).offset, 2);
     client.expect("+OK\r\n*0\r\n");
+}
+
+#[test]
+fn a_client_that_sends_no_more_is_not_told_of_a_cluster_that_is_there() {
+    let here = setting(1);
+    let mut client = here.client();
+    let auth = request(&["AUTH", &identity(&here.group, &here.topic, "sub")]);
+    client.send([auth, request(&["MGET"])].concat());
+    client.finish_sending();
+    assert_eq!(client.read(), ok());
+    match client.read() {
+        Value::Array(messages) => assert_eq!(messages, []),
+        reply => drop(reply.expect_error("ERR group is being joined, try again")),
+    }
+    client.expect_close();
 }
 
 #[test]

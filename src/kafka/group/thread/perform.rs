@@ -83,7 +83,8 @@ impl Thread {
     fn not_yet(&self) -> Refusal {
         match &self.trouble {
             Some(trouble) => trouble.refusal.clone(),
-            None if !native::seen(self.consumer.client()) => {
+            // Whoever does not wait at all is not told that brokers are away which had no time to answer.
+            None if !native::seen(self.consumer.client()) && self.now() >= ANSWER_TIME => {
                 Refusal::Unreachable("no broker has answered yet".to_owned())
             }
             None => Refusal::Joining,
@@ -132,3 +133,5 @@ impl Thread {
 }
 
 const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
+/// Milliseconds in which a broker that is there has answered a new consumer.
+const ANSWER_TIME: u64 = 1500;
