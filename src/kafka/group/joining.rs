@@ -52,6 +52,8 @@ pub(super) struct Joining {
     asked: Option<u64>,
     /// The next question is not asked before.
     again: u64,
+    /// Questions in a row that brought nothing.
+    failures: u32,
     /// Whether partitions were ever taken.
     joined_once: bool,
 }
@@ -99,6 +101,7 @@ impl Joining {
             // Daemons that begin a group at the same moment all find no commit, and the last of their commits counts.
             let ours = places.places.iter().any(|place| place.committed.is_none());
             self.settles = ours.then_some(now + SETTLE);
+            self.failures = 0;
             self.begin = Some(places);
             return Ok(Step::Subscribe);
         }
@@ -145,6 +148,7 @@ impl Joining {
     /// librdkafka has the partitions.
     pub(super) fn taken(&mut self, taking: &Taking) {
         self.assigning = None;
+        self.failures = 0;
         self.joined_once = true;
         if let Some(begin) = &mut self.begin {
             begin.note = taking.note;
@@ -156,8 +160,11 @@ impl Joining {
         self.put_off(now);
     }
 
+    /// A topic that is missing may be so for long, and a thousand groups may wait for it.
     fn put_off(&mut self, now: u64) {
-        self.again = now + ASK_AGAIN;
+        let pause = ASK_AGAIN.saturating_mul(2_u64.saturating_pow(self.failures));
+        self.again = now + pause.min(ASK_AGAIN_AT_MOST);
+        self.failures = self.failures.saturating_add(1);
     }
 
     /// N of the note that goes with every commit, once that is known.
@@ -201,6 +208,7 @@ impl Joining {
 /// sooner nobody waits for it.
 const SETTLE: u64 = 500;
 const ASK_AGAIN: u64 = 200;
+const ASK_AGAIN_AT_MOST: u64 = 3000;
 
 #[cfg(test)]
 mod tests;

@@ -31,13 +31,13 @@ fn begun() -> Joining {
 #[test]
 fn what_failed_is_asked_again() {
     let mut joining = Joining::default();
-    for time in [0, 1000] {
+    for (time, again) in [(0, 200), (1000, 1400), (2000, 2800)] {
         let question = joining.question(time).unwrap();
         assert!(question.begin.is_none());
         assert!(joining.question(time).is_none(), "it is under way");
         assert!(joining.answered(question.number, failed(), time).is_err());
         assert!(joining.question(time).is_none(), "not at once");
-        assert_eq!(joining.next_deadline(), Some(time + ASK_AGAIN));
+        assert_eq!(joining.next_deadline(), Some(again));
     }
     let mut joining = begun();
     joining.assigned(vec![0]);
@@ -47,6 +47,27 @@ fn what_failed_is_asked_again() {
         assert!(joining.answered(question.number, failed(), time).is_err());
         assert!(joining.question(time).is_none(), "not at once");
     }
+}
+
+#[test]
+fn who_fails_for_long_is_asked_less_often() {
+    let mut joining = Joining::default();
+    let (mut now, mut questions) = (0, 0);
+    while now < 60_000 {
+        let question = joining.question(now).unwrap();
+        questions += 1;
+        let step = joining.answered(question.number, Err(LookupError::TopicMissing), now);
+        assert!(step.is_err());
+        now = joining.next_deadline().expect("another is to be asked");
+    }
+    assert!((20..25).contains(&questions), "{questions}");
+    let question = joining.question(now).unwrap();
+    let step = joining.answered(question.number, Ok(places(1)), now);
+    assert!(matches!(step, Ok(Step::Subscribe)));
+    joining.assigned(vec![0]);
+    let question = joining.question(now).expect("at once");
+    assert!(joining.answered(question.number, failed(), now).is_err());
+    assert_eq!(joining.next_deadline(), Some(now + ASK_AGAIN));
 }
 
 #[test]
