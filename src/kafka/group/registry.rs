@@ -96,19 +96,23 @@ impl Groups {
     ) -> Result<Subscription, Limit> {
         let mut running = self.shared.lock();
         if running.entries.get(&key).is_none_or(Entry::is_free) {
-            let used = running.entries.iter().filter(|(_, e)| !e.is_free());
-            let used: HashSet<_> = used.map(|(k, _)| k.counted()).collect();
-            if !used.contains(&key.counted()) && used.len() >= max_groups {
-                return Err(Limit::Groups);
-            }
-            let colours: HashSet<&str> = running
+            let used: Vec<&GroupKey> = running
                 .entries
-                .keys()
+                .iter()
+                .filter(|(_, entry)| !entry.is_free())
+                .map(|(key, _)| key)
+                .collect();
+            let colours: HashSet<&str> = used
+                .iter()
                 .filter(|k| {
                     k.cluster == key.cluster && k.group == key.group && !k.colour.is_empty()
                 })
                 .map(|k| k.colour.as_str())
                 .collect();
+            let used: HashSet<_> = used.iter().map(|k| k.counted()).collect();
+            if !used.contains(&key.counted()) && used.len() >= max_groups {
+                return Err(Limit::Groups);
+            }
             let new_colour = !key.colour.is_empty() && !colours.contains(key.colour.as_str());
             if new_colour && colours.len() >= max_colours {
                 return Err(Limit::Colours);

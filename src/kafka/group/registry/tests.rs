@@ -49,6 +49,25 @@ async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+#[test]
+fn a_colour_that_nobody_reads_is_free() {
+    let groups = groups();
+    let settings = settings("127.0.0.1:1");
+    let subscribe = |colour| groups.subscribe(key(colour), settings.clone(), 2, 1);
+    let blue = subscribe("blue").unwrap();
+    assert!(matches!(subscribe("red"), Err(Limit::Colours)));
+    // Its thread has not ended when it is left.
+    let (thread, _commands) = mpsc::channel();
+    let running = &groups.shared.groups;
+    let mut running = running.lock().unwrap();
+    running.entries.get_mut(&key("blue")).unwrap().thread = Some(thread);
+    drop(running);
+    drop(blue);
+    let red = subscribe("red").unwrap();
+    assert!(matches!(subscribe("blue"), Err(Limit::Colours)));
+    drop(red);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_waits_for_groups_that_are_being_left() {
     let mock = MockCluster::start(1, DefaultClientContext).unwrap();
