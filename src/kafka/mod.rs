@@ -1,6 +1,7 @@
 //! Everything that touches Kafka.
 
 pub mod cluster;
+mod core;
 pub mod group;
 pub mod health;
 pub mod mock;

@@ -15,6 +15,7 @@ use super::context::Context;
 use super::subscription::Subscription;
 use super::thread::{STACK, Thread};
 use super::{Command, GroupKey, Refusal, Settings, Tuning};
+use crate::kafka::core;
 
 /// All groups of this daemon; a cheap handle.
 #[derive(Clone)]
@@ -212,25 +213,29 @@ impl Registry {
         let (key, settings, own) = (key.clone(), settings.clone(), sender.clone());
         let running = self.threads.subscribe();
         let name = format!("group {}", key.id());
-        std::thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
-            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                match consumer(&key, &settings, &own) {
-                    Ok(consumer) => {
-                        Thread::new(key.clone(), settings, tuning, consumer, own).run(receiver, running, || shared.retire(&key));
-                    }
-                    Err(error) => {
-                        warn!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "the group's consumer cannot be made");
-                        shared.retire(&key);
-                        for command in receiver.try_iter() {
-                            command.refuse(&Refusal::Unreachable(error.to_string()));
-                        }
+        let thread = std::thread::Builder::new().name(name).stack_size(STACK);
+        let whose = format!(
+            "cluster {}: the thread of group {} on topic {}",
+            key.cluster,
+            key.id(),
+            key.topic
+        );
+        core::spawn(thread, whose, move || {
+            match consumer(&key, &settings, &own) {
+                Ok(consumer) => {
+                    Thread::new(key.clone(), settings, tuning, consumer, own).run(
+                        receiver,
+                        running,
+                        || shared.retire(&key),
+                    );
+                }
+                Err(error) => {
+                    warn!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "the group's consumer cannot be made");
+                    shared.retire(&key);
+                    for command in receiver.try_iter() {
+                        command.refuse(&Refusal::Unreachable(error.to_string()));
                     }
                 }
-            }));
-            if ended.is_err() {
-                // Its state is lost and its subscribers would wait for ever: let systemd start us anew.
-                error!(name: "core-failed", cluster = %key.cluster, group = %key.id(), topic = %key.topic, "a group's thread panicked: the daemon ends");
-                std::process::exit(crate::EXIT_INTERNAL);
             }
         })?;
         Ok(sender)

@@ -14,6 +14,7 @@ use super::lanes::{Delivered, Ticket};
 use super::outcome::{Judge, Outcome, Why};
 use super::share::Refusal;
 use super::{Inner, Native};
+use crate::kafka::core;
 use crate::kafka::health::OVERDUE;
 use crate::kafka::native::{Code, Polled};
 
@@ -55,13 +56,12 @@ impl Poller {
             failures: 0,
             end,
         };
-        let run = move || {
-            let guard = EndOfProcess;
-            poller.run();
-            std::mem::forget(guard);
-        };
-        thread::Builder::new().name("producer".into()).spawn(run)?;
-        Ok(())
+        let thread = thread::Builder::new().name("producer".into());
+        let whose = format!(
+            "cluster {}: the producer's thread",
+            poller.inner.cluster.name
+        );
+        core::spawn(thread, whose, move || poller.run())
     }
 
     fn run(mut self) {
@@ -254,16 +254,6 @@ impl Poller {
         self.settle(deadline);
         self.inner.install(None);
         let _ = self.end.send(true);
-    }
-}
-
-/// Ends the process where the thread panics: nobody would be answered any more, and systemd starts the daemon anew.
-struct EndOfProcess;
-
-impl Drop for EndOfProcess {
-    fn drop(&mut self) {
-        tracing::error!(name: "core-failed", "the thread of a producer has failed");
-        std::process::exit(70);
     }
 }
 
