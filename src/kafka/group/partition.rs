@@ -12,6 +12,8 @@ pub(super) struct Partition<R> {
     pub(super) committed: Option<i64>,
     /// The commit under way.
     pub(super) committing: Option<i64>,
+    /// The last commit that ended has failed.
+    pub(super) commit_failed: bool,
     /// Processed: marked, or passed over with nothing unmarked before it.
     mark: i64,
     /// Taken from Kafka: the next record is expected here.
@@ -43,6 +45,7 @@ impl<R: Record> Partition<R> {
         Self {
             committed,
             committing: None,
+            commit_failed: false,
             mark: begin,
             read: begin,
             delivered: begin,

@@ -189,6 +189,7 @@ impl<R: Record> State<R> {
             .insert(partition, Partition::new(begin, committed));
         self.ready.remove(&partition);
         self.full.remove(&partition);
+        self.retry_marks(|mark| mark.partition == partition);
     }
 
     /// The partition is no longer held; commit before, see [`State::due_commits`].
@@ -203,6 +204,10 @@ impl<R: Record> State<R> {
         }
         self.ready.remove(&partition);
         self.full.remove(&partition);
+        for mark in &mut self.marks {
+            // The answer to a question of this holder is none to the next.
+            mark.asked &= mark.partition != partition;
+        }
         self.retry_marks(|mark| mark.partition == partition);
     }
 
@@ -268,7 +273,7 @@ impl<R: Record> State<R> {
         !self.full.is_empty()
     }
 
-    /// The queue from Kafka is empty and its position for the partition is this.
+    /// librdkafka's position for the partition is this: all records before it were told to [`State::fetched`].
     pub fn drained(&mut self, partition: i32, position: i64) {
         if let Some(state) = self.partitions.get_mut(&partition) {
             state.drained(position);

@@ -45,6 +45,7 @@ impl<R: Record> State<R> {
     /// From now on a mark beyond what was delivered here is stale.
     pub fn set_moved(&mut self) {
         self.limits.moved = true;
+        self.retry_marks(|_| true);
     }
 
     fn mark_or_wait(&mut self, mark: PendingMark) {
@@ -122,10 +123,12 @@ impl<R: Record> State<R> {
         self.due_commits()
     }
 
-    /// Partitions whose commit is under way.
-    pub fn committing(&self) -> usize {
+    /// Partitions whose commit is under way, or failed and is to be tried again.
+    pub fn unconfirmed(&self) -> usize {
         let states = self.partitions.values();
-        states.filter(|state| state.committing.is_some()).count()
+        states
+            .filter(|state| state.committing.is_some() || state.commit_failed)
+            .count()
     }
 
     /// A commit ended; one that failed is tried again with the next.
@@ -135,6 +138,7 @@ impl<R: Record> State<R> {
         };
         if state.committing == Some(offset) {
             state.committing = None;
+            state.commit_failed = !ok;
             if ok {
                 state.committed = Some(offset);
             }

@@ -1,6 +1,6 @@
 //! The group's state through random histories, against a model of Kafka's log and of a consumer on it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 
@@ -55,6 +55,12 @@ enum Op {
         partition: i32,
         offset: i64,
     },
+    /// Of what was not read yet, or does not exist.
+    MarkAhead {
+        member: u64,
+        partition: usize,
+        by: i64,
+    },
     Leave {
         member: u64,
     },
@@ -76,7 +82,16 @@ enum Op {
     Wait {
         ms: u64,
     },
-    Rejoin,
+    Join {
+        joined: bool,
+    },
+    /// Kafka answers where a partition ends, as it was when it was asked or as it is now; or it does not.
+    EndKnown {
+        which: usize,
+        known: bool,
+        now: bool,
+    },
+    Moved,
     Retention {
         partition: usize,
     },
@@ -94,6 +109,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (m.clone(), 1..5usize, 1..60usize).prop_map(|(member, records, bytes)| Op::Mget { member, records, bytes }),
         6 => (m.clone(), p.clone(), 0..4i64).prop_map(|(member, partition, but)| Op::MarkDelivered { member, partition, but }),
         2 => (m.clone(), -1..6i32, 0..20i64).prop_map(|(member, partition, offset)| Op::Mark { member, partition: partition.max(0), offset }),
+        4 => (m.clone(), p.clone(), 0..4i64).prop_map(|(member, partition, by)| Op::MarkAhead { member, partition, by }),
         2 => m.prop_map(|member| Op::Leave { member }),
         3 => any::<bool>().prop_map(|ok| Op::Commit { ok }),
         2 => Just(Op::CommitSent),
@@ -103,7 +119,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Crash),
         1 => Just(Op::AddPartition),
         2 => (1..700u64).prop_map(|ms| Op::Wait { ms }),
-        1 => Just(Op::Rejoin),
+        2 => prop::bool::weighted(0.7).prop_map(|joined| Op::Join { joined }),
+        8 => (0..4usize, prop::bool::weighted(0.8), any::<bool>()).prop_map(|(which, known, now)| Op::EndKnown { which, known, now }),
+        1 => prop::bool::weighted(0.3).prop_map(|moved| if moved { Op::Moved } else { Op::CommitSent }),
         1 => p.clone().prop_map(|partition| Op::Retention { partition }),
         1 => p.prop_map(|partition| Op::MadeAnew { partition }),
     ]
@@ -129,6 +147,8 @@ struct Log {
     outstanding: Option<(u64, i64)>,
     /// Visible records below were delivered or marked at least once since the log is as it is.
     covered: i64,
+    /// As `covered`, since the present owner holds it.
+    owner_covered: i64,
 }
 
 impl Log {
@@ -150,6 +170,12 @@ struct World {
     waiting_mark: HashMap<u64, (usize, i64)>,
     in_flight: Vec<(i32, i64)>,
     seen: HashMap<u64, u64>,
+    /// Partitions whose end is being asked for, with the end as it was then.
+    asked: BTreeMap<i32, i64>,
+    /// Kafka said just now that it does not know the end of this one.
+    unanswered: Option<i32>,
+    joined: bool,
+    moved: bool,
 }
 
 impl World {
@@ -162,6 +188,10 @@ impl World {
             waiting_mark: HashMap::new(),
             in_flight: Vec::new(),
             seen: HashMap::new(),
+            asked: BTreeMap::new(),
+            unanswered: None,
+            joined: true,
+            moved: false,
         };
         for _ in 0..3 {
             world.logs.push(Log::default());
@@ -181,6 +211,7 @@ impl World {
         let begin = log.committed.unwrap_or(0);
         log.position = Some(begin);
         log.mark = begin;
+        log.owner_covered = begin;
         log.outstanding = None;
         self.state.assign(partition as i32, begin, log.committed);
     }
@@ -197,6 +228,8 @@ impl World {
         self.waiting_mget.clear();
         self.waiting_mark.clear();
         self.in_flight.clear();
+        self.asked.clear();
+        (self.joined, self.moved) = (true, false);
         let held: Vec<usize> = (0..self.logs.len())
             .filter(|&p| self.logs[p].position.is_some())
             .collect();
@@ -281,6 +314,16 @@ impl World {
                 partition,
                 offset,
             } => self.mark(member, partition, offset),
+            Op::MarkAhead {
+                member,
+                partition,
+                by,
+            } => {
+                let partition = partition % count;
+                if let Some(position) = self.logs[partition].position {
+                    self.mark(member, partition as i32, position + by);
+                }
+            }
             Op::Leave { member } => {
                 self.waiting_mget.remove(&member);
                 self.waiting_mark.remove(&member);
@@ -303,7 +346,7 @@ impl World {
             Op::Crash => self.crash(),
             Op::AddPartition if count < 6 => {
                 self.logs.push(Log::default());
-                self.state.set_joined(true, count as i32 + 1);
+                self.join(true);
             }
             Op::AddPartition => {}
             Op::Wait { ms } => {
@@ -318,9 +361,22 @@ impl World {
                 self.end_outstanding(|holder| idle.contains(&holder));
                 self.state.expire(self.now);
             }
-            Op::Rejoin => {
-                self.state.set_joined(false, 0);
-                self.state.set_joined(true, count as i32);
+            Op::Join { joined } => self.join(joined),
+            Op::EndKnown { which, known, now } => {
+                let which = which % self.asked.len().max(1);
+                if let Some((&partition, &then)) = self.asked.iter().nth(which) {
+                    let end = if now { self.end(partition) } else { then };
+                    self.asked.remove(&partition);
+                    self.unanswered = (!known).then_some(partition);
+                    self.state
+                        .end_known(partition, known.then_some(end), self.now);
+                    self.act();
+                    self.unanswered = None;
+                }
+            }
+            Op::Moved => {
+                self.moved = true;
+                self.state.set_moved();
             }
             Op::Retention { partition } => {
                 let log = &mut self.logs[partition % count];
@@ -352,6 +408,15 @@ impl World {
             }
         }
         self.act();
+    }
+
+    fn join(&mut self, joined: bool) {
+        self.joined = joined;
+        self.state.set_joined(joined, self.logs.len() as i32);
+    }
+
+    fn end(&self, partition: i32) -> i64 {
+        self.logs[partition as usize].end()
     }
 
     fn busy(&self, member: u64) -> bool {
@@ -442,8 +507,13 @@ impl World {
                         assert!(self.logs[partition].position.is_none())
                     }
                     Marked::Stale(Stale::PastEnd { end }) => assert!(offset >= end),
-                    Marked::Stale(Stale::NotDelivered) => unreachable!("the app did not move"),
-                    Marked::Joining | Marked::EndUnknown => {}
+                    Marked::Stale(Stale::NotDelivered) => assert!(self.moved),
+                    Marked::Joining => assert!(!self.joined),
+                    Marked::EndUnknown => {
+                        let partition = partition as i32;
+                        let asked = self.asked.contains_key(&partition);
+                        assert!(asked || self.unanswered == Some(partition), "nobody asked");
+                    }
                 }
             }
             Action::Seek(partition, offset) => {
@@ -455,8 +525,8 @@ impl World {
             Action::Pause(partition) => self.logs[partition as usize].paused = true,
             Action::Resume(partition) => self.logs[partition as usize].paused = false,
             Action::AskEnd(partition) => {
-                let end = self.logs[partition as usize].end();
-                self.state.end_known(partition, Some(end), self.now);
+                let before = self.asked.insert(partition, self.end(partition));
+                assert_eq!(before, None, "one question at a time");
             }
             Action::Lost {
                 partition,
@@ -472,6 +542,11 @@ impl World {
 
     fn marked(&mut self, partition: usize, offset: i64) {
         let log = &mut self.logs[partition];
+        if self.moved {
+            let undelivered = log.visible_from(log.owner_covered);
+            assert!(offset < log.end() && undelivered.is_none_or(|o| o > offset));
+        }
+        log.owner_covered = log.owner_covered.max(offset + 1);
         log.marked = log.marked.max(offset + 1);
         log.mark = log.mark.max(offset + 1);
         log.covered = log.covered.max(offset + 1);
@@ -510,6 +585,7 @@ impl World {
             }
             log.outstanding = Some((member, offset + 1));
             log.covered = log.covered.max(offset + 1);
+            log.owner_covered = log.owner_covered.max(offset + 1);
         }
     }
 
@@ -518,7 +594,8 @@ impl World {
         for partition in 0..self.logs.len() {
             self.assign(partition);
         }
-        self.state.set_joined(true, self.logs.len() as i32);
+        self.join(true);
+        self.act();
         for member in 1..4 {
             self.apply(Op::Leave { member });
         }
@@ -604,6 +681,50 @@ fn an_end_judges_only_the_marks_that_came_before_it_was_asked_for() {
     state.end_known(0, Some(8), 0);
     let stale = Marked::Stale(Stale::PastEnd { end: 8 });
     assert_eq!(state.take_actions(), [Action::Marked(3, stale)]);
+}
+
+#[test]
+fn an_end_is_asked_for_by_each_holder() {
+    let mut state: State<Item> = State::new(limits());
+    state.assign(0, 0, Some(0));
+    state.set_joined(true, 1);
+    state.mark(1, 0, 5, 0, 100);
+    assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
+    state.set_joined(false, 0);
+    state.revoke(0);
+    state.end_known(0, Some(3), 0);
+    assert_eq!(state.take_actions(), [], "the partition is not held");
+    state.assign(0, 0, Some(0));
+    state.set_joined(true, 1);
+    assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
+    state.end_known(0, Some(6), 0);
+    let taken = Action::Marked(1, Marked::Taken);
+    assert_eq!(state.take_actions(), [Action::Seek(0, 6), taken]);
+}
+
+#[test]
+fn an_app_that_moves_takes_back_marks_that_wait() {
+    let mut state: State<Item> = State::new(limits());
+    state.assign(0, 0, Some(0));
+    state.set_joined(true, 1);
+    state.mark(1, 0, 5, 0, 100);
+    assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
+    state.set_moved();
+    state.end_known(0, Some(6), 0);
+    let stale = Marked::Stale(Stale::NotDelivered);
+    assert_eq!(state.take_actions(), [Action::Marked(1, stale)]);
+}
+
+#[test]
+fn a_commit_that_failed_is_not_confirmed() {
+    let mut state: State<Item> = State::new(limits());
+    state.assign(0, 0, None);
+    for ok in [false, true] {
+        assert_eq!(state.due_commits(), [(0, 0)]);
+        assert_eq!(state.unconfirmed(), 1);
+        state.committed(0, 0, ok);
+        assert_eq!(state.unconfirmed(), usize::from(!ok));
+    }
 }
 
 #[test]

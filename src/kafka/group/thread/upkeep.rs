@@ -73,13 +73,20 @@ impl Thread {
             for (partition, offset) in open {
                 self.state.committed(partition, offset, false);
             }
+            self.commit_soon();
         }
+    }
+
+    /// A commit failed: where it is not due for a while, it is tried again with the next tick.
+    fn commit_soon(&mut self) {
+        self.next_commit = self.next_commit.min(self.next_tick);
     }
 
     pub(super) fn committed(&mut self, ended: &[(i32, i64, bool)]) {
         for &(partition, offset, ok) in ended {
             if !ok {
                 debug!(group = %self.key.id(), topic = %self.key.topic, partition, offset, "commit failed, will be tried again");
+                self.commit_soon();
             }
             if ok {
                 // The cluster is well again, whatever was said of it before.
@@ -98,8 +105,7 @@ impl Thread {
         if !health.reachable() && native::seen(client) && native::probe(client) {
             health.up();
         }
-        // A commit that failed is under way again by now.
-        match self.state.committing() {
+        match self.state.unconfirmed() {
             0 => self.unconfirmed = None,
             waiting => {
                 let since = *self.unconfirmed.get_or_insert_with(Instant::now);
@@ -108,7 +114,8 @@ impl Thread {
         }
     }
 
-    /// Behind the last record there may be control records: librdkafka's position tells, once its queue is empty.
+    /// Behind the last record there may be control records: librdkafka's position tells. It counts what was taken out of the queue, so
+    /// it is not ahead of the records that are still there.
     fn note_positions(&mut self) {
         let Ok(positions) = self.consumer.position() else {
             return;
