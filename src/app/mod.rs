@@ -87,18 +87,14 @@ pub fn serve(file: PathBuf) -> Result<(), AppError> {
     }
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
-        let listeners = if inherited.is_empty() {
-            config
-                .listen
-                .all()
-                .map(|(address, tls)| Listener::bind(address, tls))
-                .collect::<Result<Vec<_>, _>>()?
-        } else {
-            inherited
-                .into_iter()
-                .map(Listener::inherit)
-                .collect::<Result<_, _>>()?
-        };
+        // Of each kind what systemd passes wins over what the configuration lists.
+        let is_passed = |tls| inherited.iter().any(|passed| passed.is_tls() == tls);
+        let own = config.listen.all().filter(|(_, tls)| !is_passed(*tls));
+        let bound = own.map(|(address, tls)| Listener::bind(address, tls));
+        let mut listeners = bound.collect::<Result<Vec<_>, _>>()?;
+        for passed in inherited {
+            listeners.push(Listener::inherit(passed)?);
+        }
         if listeners.is_empty() {
             return Err(AppError::NoListener);
         }

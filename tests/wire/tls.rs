@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -15,9 +17,9 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
 use crate::common::certificates::{Ca, authority, sign};
-use crate::common::daemon::{Config, Daemon, databus, identity};
+use crate::common::daemon::{Config, Daemon, databus, identity, program};
 use crate::common::kafka::Kafka;
-use crate::common::resp::request;
+use crate::common::resp::{Client, request};
 use crate::common::{PATIENCE, eventually, free_port};
 
 /// A daemon with a TLS listener, and a folder with the certificates `server` and `client`, which `ca` signed.
@@ -233,6 +235,34 @@ fn a_unix_socket_may_have_tls_too() {
     socket.set_read_timeout(Some(PATIENCE)).expect("not zero");
     let mut client = handshake(client_config(&here.ca, None), socket);
     exchange(&mut client, "PING\r\n", "+PONG\r\n");
+}
+
+#[test]
+fn beside_a_socket_of_systemd_s_it_is_listened_on_with_tls() {
+    let mut here = secure(|config| config);
+    here.daemon.kill();
+    let passed = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = passed.local_addr().expect("bound");
+    let mut service = Command::new(program())
+        .args(["serve", "--config"])
+        .arg(here.daemon.folder().join("databus.toml"))
+        .envs([
+            ("LISTEN_FDS", "1"),
+            ("LISTEN_FDNAMES", "resp"),
+            ("LISTEN_FDS_FIRST_FD", "0"),
+        ])
+        .stdin(OwnedFd::from(passed))
+        .spawn()
+        .expect("databus starts");
+    eventually("TLS is listened on", || {
+        TcpStream::connect(here.address).ok().map(drop)
+    });
+    exchange(&mut here.client(), "PING\r\n", "+PONG\r\n");
+    Client::connect(address).exchange("PING\r\n", "+PONG\r\n");
+    let listed = TcpStream::connect(here.daemon.address());
+    service.kill().expect("it runs");
+    service.wait().expect("it is our child");
+    assert!(listed.is_err(), "systemd's socket wins over the list");
 }
 
 #[test]
