@@ -265,8 +265,13 @@ fn as_nobody(directory: &Path, file: &Path) -> Command {
     // root reads everything: a copy that somebody else can run, run by somebody else.
     set_mode(directory, 0o755);
     let program = directory.join("databus");
-    fs::copy(env!("CARGO_BIN_EXE_databus"), &program).expect("copied");
-    set_mode(&program, 0o755);
+    // By another process: a descriptor open for writing here would go to what other tests start meanwhile, and the copy
+    // could not be run until they let go of it.
+    let copied = Command::new("install")
+        .args(["-m", "755", env!("CARGO_BIN_EXE_databus")])
+        .arg(&program)
+        .status();
+    assert!(copied.expect("coreutils").success());
     for name in ["databus.toml", "apps.toml", "SECRET"] {
         let path = directory.join(name);
         let owner = if path == file { 0 } else { NOBODY };
