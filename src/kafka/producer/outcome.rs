@@ -185,10 +185,6 @@ mod tests {
             "not: topic 't' does not exist"
         );
         assert_eq!(
-            told(Status::NotPersisted, Code(3)),
-            "not: topic 't' does not exist"
-        );
-        assert_eq!(
             told(Status::PossiblyPersisted, Code(20)),
             "maybe: not enough in-sync replicas"
         );
