@@ -422,7 +422,8 @@ fn spawn(folder: &Path, log: &Arc<Mutex<String>>) -> Child {
     let mut command = Command::new(program());
     command
         .args(["serve", "--config"])
-        .arg(folder.join("databus.toml"));
+        .arg(folder.join("databus.toml"))
+        .stdin(Stdio::null());
     start(command, log)
 }
 
@@ -447,7 +448,6 @@ pub fn start(mut command: Command, log: &Arc<Mutex<String>>) -> Child {
         });
     }
     let mut child = command
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

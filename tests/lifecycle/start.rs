@@ -1,6 +1,6 @@
 //! Starts with something missing, and the embedded default (SPEC 7, 9).
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,7 +56,9 @@ fn dev_needs_nothing() {
     let port = free_port();
     let log = Arc::new(Mutex::new(String::new()));
     let mut command = Command::new(program());
-    command.args(["dev", "--listen", &format!("127.0.0.1:{port}")]);
+    command
+        .args(["dev", "--listen", &format!("127.0.0.1:{port}")])
+        .stdin(Stdio::null());
     let mut child = start(command, &log);
     let connect = |role: &str| {
         let mut client = Client::connect(([127, 0, 0, 1], port).into());

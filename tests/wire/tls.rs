@@ -17,7 +17,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
 use crate::common::certificates::{Ca, authority, sign};
-use crate::common::daemon::{Config, Daemon, databus, identity, program};
+use crate::common::daemon::{Config, Daemon, databus, identity, program, start};
 use crate::common::kafka::Kafka;
 use crate::common::resp::{Client, request};
 use crate::common::{PATIENCE, eventually, free_port};
@@ -243,7 +243,8 @@ fn beside_a_socket_of_systemd_s_it_is_listened_on_with_tls() {
     here.daemon.kill();
     let passed = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = passed.local_addr().expect("bound");
-    let mut service = Command::new(program())
+    let mut service = Command::new(program());
+    service
         .args(["serve", "--config"])
         .arg(here.daemon.folder().join("databus.toml"))
         .envs([
@@ -251,17 +252,14 @@ fn beside_a_socket_of_systemd_s_it_is_listened_on_with_tls() {
             ("LISTEN_FDNAMES", "resp"),
             ("LISTEN_FDS_FIRST_FD", "0"),
         ])
-        .stdin(OwnedFd::from(passed))
-        .spawn()
-        .expect("databus starts");
+        .stdin(OwnedFd::from(passed));
+    let _ends_with_this_test = start(service, &Arc::default());
     eventually("TLS is listened on", || {
         TcpStream::connect(here.address).ok().map(drop)
     });
     exchange(&mut here.client(), "PING\r\n", "+PONG\r\n");
     Client::connect(address).exchange("PING\r\n", "+PONG\r\n");
     let listed = TcpStream::connect(here.daemon.address());
-    service.kill().expect("it runs");
-    service.wait().expect("it is our child");
     assert!(listed.is_err(), "systemd's socket wins over the list");
 }
 
