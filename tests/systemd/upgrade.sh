@@ -15,6 +15,7 @@ upgrade_tests() {  # deb|rpm SUITE: the topic databus-upgrade has to exist
   try "$name: upgrade under load" upgrade_under_load "${kind}_install"
   try "$name: restart under load" loaded restart in_box systemctl restart databus
   try "$name: reload under load" loaded reload in_box systemctl reload databus
+  secure_tests "$name"
   box_end
 }
 
