@@ -253,13 +253,15 @@ fn beside_a_socket_of_systemd_s_it_is_listened_on_with_tls() {
             ("LISTEN_FDS_FIRST_FD", "0"),
         ])
         .stdin(OwnedFd::from(passed));
-    let _ends_with_this_test = start(service, &Arc::default());
+    let mut service = start(service, &Arc::default());
     eventually("TLS is listened on", || {
         TcpStream::connect(here.address).ok().map(drop)
     });
     exchange(&mut here.client(), "PING\r\n", "+PONG\r\n");
     Client::connect(address).exchange("PING\r\n", "+PONG\r\n");
     let listed = TcpStream::connect(here.daemon.address());
+    service.kill().expect("it runs");
+    service.wait().expect("it is our child");
     assert!(listed.is_err(), "systemd's socket wins over the list");
 }
 
