@@ -8,11 +8,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, ThreadedProducer};
 
-use crate::direct::Reports;
-use crate::figures::{Round, percentiles};
-use crate::kafka::Kafka;
-use crate::load::{self, OK, command};
-use crate::servers::{Server, own_cpu};
+use crate::common::direct::Reports;
+use crate::common::figures::{Round, percentiles};
+use crate::common::kafka::Kafka;
+use crate::common::load::{self, OK, command};
+use crate::common::servers::{Server, own_cpu};
 use crate::subscribe::{Client, integer, strip};
 
 /// Through databus: one connection sets, another gets and marks. `group` must be new.

@@ -9,21 +9,19 @@
 //! - `DATABUS_BENCH_BEFORE`: another databus program, which is one more side: the one before a change.
 //! - `DATABUS_BENCH_CONFIG`: lines for databus.toml, such as `buffer_bytes = 100000` (`[limits]` is open).
 
-mod direct;
-mod figures;
+#[path = "../common/mod.rs"]
+mod common;
 mod idle;
-mod kafka;
 mod latency;
-mod load;
 mod rows;
-mod servers;
 mod subscribe;
 
 use std::process::ExitCode;
 
-use kafka::Kafka;
+use common::connections::raise_descriptor_limit;
+use common::kafka::Kafka;
+use common::servers::Databus;
 use rows::Rows;
-use servers::Databus;
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args()
@@ -35,7 +33,7 @@ fn main() -> ExitCode {
         return ExitCode::from(64);
     };
     let rounds = std::env::var("DATABUS_BENCH_ROUNDS").map_or(5, |n| n.parse().expect("a number"));
-    idle::raise_descriptor_limit();
+    raise_descriptor_limit();
     let kafka = Kafka::start();
     let mut databus = vec![(
         "databus",

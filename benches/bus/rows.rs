@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::direct::{self, Direct};
-use crate::figures::{self, Round, Side, Unit};
+use crate::common::direct::{self, Direct};
+use crate::common::figures::{self, Round, Side, Unit};
+use crate::common::kafka::Kafka;
+use crate::common::load::{self, Load, Records};
+use crate::common::servers::{Databus, Redis, publisher, subscriber, topic_name};
 use crate::idle;
-use crate::kafka::Kafka;
 use crate::latency;
-use crate::load::{self, Load, Records};
-use crate::servers::{Databus, Redis, publisher, subscriber, topic_name};
 use crate::subscribe::{self, Format};
 
 /// What every row is given.

@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::figures::Round;
-use crate::kafka::TIMESTAMP;
-use crate::load::{self, KEYS, OK, Records, command};
-use crate::servers::{Server, thread_cpu};
+use crate::common::figures::Round;
+use crate::common::kafka::TIMESTAMP;
+use crate::common::load::{self, KEYS, OK, Records, command};
+use crate::common::servers::{Server, thread_cpu};
 
 #[derive(Clone, Copy)]
 pub enum Format {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::load::command;
+use super::load::command;
 
 /// A process that answers RESP.
 pub trait Server {

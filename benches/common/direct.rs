@@ -10,10 +10,10 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 
-use crate::figures::{Round, percentiles};
-use crate::kafka::Kafka;
-use crate::load::{KEYS, Records};
-use crate::servers::own_cpu;
+use super::figures::{Round, percentiles};
+use super::kafka::Kafka;
+use super::load::{KEYS, Records};
+use super::servers::own_cpu;
 
 /// Counts delivery reports, and wakes the sender when enough have come.
 #[derive(Default)]

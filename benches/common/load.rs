@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::figures::{Round, percentiles};
-use crate::servers::{Server, thread_cpu};
+use super::figures::{Round, percentiles};
+use super::servers::{Server, thread_cpu};
 
 /// Keys and values, made once: the nth key is `key:` and eight digits, the nth value JSON of the length asked for.
 pub struct Records {

@@ -9,8 +9,8 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 
-use crate::direct::Reports;
-use crate::load::{KEYS, Records};
+use super::direct::Reports;
+use super::load::{KEYS, Records};
 
 /// One broker, ended with this value where it was started here.
 pub struct Kafka {
@@ -32,25 +32,49 @@ impl Kafka {
                 started: None,
             };
         }
-        let base = 17_000 + (std::process::id() % 1_000) as u16;
-        let home = tempfile::Builder::new()
-            .prefix("databus-bench.")
-            .tempdir()
-            .expect("a folder");
-        let started = Started { home, base };
-        assert!(started.script("up").success(), "Kafka does not start");
+        let started = Started::brokers("1");
         Self {
-            bootstrap: format!("127.0.0.1:{}", base + 1),
+            bootstrap: format!("127.0.0.1:{}", started.base + 1),
             started: Some(started),
         }
     }
 
+    /// Three brokers of our own.
+    pub fn of_three() -> Self {
+        let started = Started::brokers("3");
+        Self {
+            bootstrap: format!("127.0.0.1:{}", started.base + 1),
+            started: Some(started),
+        }
+    }
+
+    /// Ends a broker of our own as a crash does.
+    pub fn kill(&self, broker: u16) {
+        let started = self.started.as_ref().expect("it is our own");
+        assert!(started.script(&["kill", &broker.to_string()]).success());
+    }
+
     /// A topic with three partitions; gone with what is returned.
     pub fn topic(&self, name: &str) -> Topic {
+        self.make(name, NewTopic::new(name, 3, TopicReplication::Fixed(1)))
+    }
+
+    /// A topic with a partition on each of these brokers, and on that one alone.
+    pub fn topic_on(&self, name: &str, brokers: &[i32]) -> Topic {
+        let replicas: Vec<&[i32]> = brokers.iter().map(std::slice::from_ref).collect();
+        let new = NewTopic::new(
+            name,
+            brokers.len() as i32,
+            TopicReplication::Variable(&replicas),
+        );
+        self.make(name, new.set("min.insync.replicas", "1"))
+    }
+
+    fn make(&self, name: &str, new: NewTopic) -> Topic {
         let admin: AdminClient<DefaultClientContext> =
             self.config().create().expect("an admin client");
         // Prefilled records are of the past: they stay all the same.
-        let new = NewTopic::new(name, 3, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+        let new = new.set("retention.ms", "-1");
         let made = wait(admin.create_topics([&new], &AdminOptions::new())).expect("Kafka answers");
         made[0].as_ref().expect("the topic is made");
         // Until every broker's metadata has it.
@@ -128,9 +152,22 @@ impl Kafka {
 }
 
 impl Started {
-    fn script(&self, verb: &str) -> std::process::ExitStatus {
+    fn brokers(count: &str) -> Self {
+        let started = Self {
+            home: tempfile::Builder::new()
+                .prefix("databus-bench.")
+                .tempdir()
+                .expect("a folder"),
+            base: 17_000 + (std::process::id() % 1_000) as u16,
+        };
+        let up = started.script(&["up", count]);
+        assert!(up.success(), "Kafka does not start");
+        started
+    }
+
+    fn script(&self, words: &[&str]) -> std::process::ExitStatus {
         Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/kafka.sh"))
-            .arg(verb)
+            .args(words)
             .env("KAFKA_HOME", self.home.path())
             .env("KAFKA_BASE", self.base.to_string())
             .status()
@@ -140,7 +177,7 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        self.script("down");
+        self.script(&["down"]);
     }
 }
 
