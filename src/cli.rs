@@ -58,10 +58,9 @@ pub enum Command {
     ///
     ///     databus check && databus check --connect || echo "good, but not all that it names answers"
     ///
-    /// Secrets that are credentials of the service (a plain name in password_file or kafka_files) are found while it runs,
-    /// by root:
-    ///
-    ///     CREDENTIALS_DIRECTORY=/run/credentials/databus.service databus check
+    /// Run by root with the service's configuration, it judges as the user that the service runs as, so that a file which that
+    /// user may not read is found; and it takes the secrets that are credentials (a plain name in password_file or kafka_files)
+    /// from /etc/databus/credentials, as the next start will. So a change can be checked before the restart.
     #[command(verbatim_doc_comment)]
     Check {
         #[command(flatten)]

@@ -19,6 +19,7 @@
 //! all subscribers of that group on this daemon. What is shared by connections is swapped as a whole, never locked for
 //! long: see [`session::Shared`].
 
+mod access;
 pub mod app;
 pub mod auth;
 pub mod check;

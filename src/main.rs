@@ -80,7 +80,7 @@ impl From<CheckError> for Failure {
         let code = match &error {
             CheckError::Config(error) if error.is_permission() => PERMISSION,
             CheckError::Found(found) if found.is_permission() => PERMISSION,
-            CheckError::Config(_) | CheckError::Found(_) => CONFIG,
+            CheckError::Config(_) | CheckError::Found(_) | CheckError::User(_) => CONFIG,
             CheckError::Output(_) => EXIT_INTERNAL as u8,
         };
         let text = error.to_string();

@@ -13,6 +13,7 @@ use super::StoreError;
 use super::grants::{PUBLISH, SUBSCRIBE};
 use super::rows::{AppRow, GrantRow, Id};
 use super::tables::Tables;
+use crate::access;
 
 pub(super) fn name(path: &Path) -> String {
     path.display().to_string()
@@ -223,20 +224,10 @@ impl Reader<'_> {
 
 fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
     let name = name(path);
-    match (error.kind(), path.metadata()) {
-        (io::ErrorKind::PermissionDenied, Ok(metadata)) => StoreError::unreadable(
-            &name,
-            format!(
-                "may not be read: it belongs to user {} and group {} and has mode {:04o}; run: chgrp <the daemon's group> {name} && chmod 0640 {name}",
-                metadata.uid(),
-                metadata.gid(),
-                mode(&metadata)
-            ),
-        ),
-        (io::ErrorKind::PermissionDenied, Err(_)) => StoreError::unreadable(
-            &name,
-            "may not be reached: a directory above it is closed to the daemon",
-        ),
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            StoreError::unreadable(&name, format!("may not be read: {}", access::advice(path)))
+        }
         _ => StoreError::contents(&name, error.to_string()),
     }
 }

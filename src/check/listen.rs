@@ -16,8 +16,6 @@ pub enum Tried {
     Served,
     /// Somebody speaks TLS there, and does not tell strangers who it is.
     ServedWithTls,
-    /// Somebody listens there who says nothing: maybe systemd, until it has started the daemon.
-    Silent(BindError),
     /// What is missing may come with the service: `RuntimeDirectory=` makes a directory in /run.
     Later(BindError),
     Bad(BindError),
@@ -34,16 +32,11 @@ pub fn try_out(address: &ListenAddr, tls: bool, connect: bool) -> Tried {
         Err(error) if error.is_in_use() => match ask(address) {
             Ok(answer) if tls && answer[0] == TLS_ALERT => Tried::ServedWithTls,
             Ok(answer) if !tls && answer == *ANSWER => Tried::Served,
-            Err(silence) if is_timeout(&silence) => Tried::Silent(error),
             _ => Tried::Bad(error),
         },
         Err(error) if is_of_run(address) && error.is_missing() => Tried::Later(error),
         Err(error) => Tried::Bad(error),
     }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 fn is_of_run(address: &ListenAddr) -> bool {
@@ -108,7 +101,7 @@ mod tests {
         let address = other.local_addr().expect("bound").to_string();
         let address = address.parse().expect("an address");
         assert!(matches!(try_out(&address, false, false), Tried::Good));
-        assert!(matches!(try_out(&address, false, true), Tried::Silent(_)));
+        assert!(matches!(try_out(&address, false, true), Tried::Bad(_)));
         drop(std::thread::spawn(move || {
             for connection in other.incoming() {
                 connection?.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n")?;

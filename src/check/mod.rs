@@ -3,6 +3,7 @@
 mod brokers;
 mod found;
 mod listen;
+mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -16,6 +17,7 @@ use crate::config::{self, Cluster, Config, ConfigError, Listen};
 use brokers::{Silence, Topics};
 use found::Fault;
 use listen::Tried;
+use service::Service;
 
 pub use found::Found;
 
@@ -26,6 +28,8 @@ pub enum CheckError {
     /// They were told where they were found.
     #[error("{0}")]
     Found(Found),
+    #[error("{0}")]
+    User(String),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }
@@ -33,7 +37,16 @@ pub enum CheckError {
 /// Loads `file` as the daemon does and writes what it means to `out`. A file store is read, too; a database and the
 /// clusters are asked with `connect`, and the addresses are tried.
 pub fn run(file: &Path, connect: bool, out: &mut impl Write) -> Result<(), CheckError> {
-    let config = config::load(file)?;
+    let service = Service::installed().filter(|service| service.is_configured_by(file));
+    let user = match &service {
+        Some(service) => service.put_on().map_err(CheckError::User)?,
+        None => None,
+    };
+    let config = match &user {
+        Some((_, credentials)) => config::load_with(file, Some(credentials)),
+        None => config::load(file),
+    };
+    let config = config?;
     let mut report = Report {
         out,
         found: Found::default(),
@@ -42,7 +55,10 @@ pub fn run(file: &Path, connect: bool, out: &mut impl Write) -> Result<(), Check
         "configuration",
         list(config.files.iter().map(|path| path.display())),
     )?;
-    report.listen(&config.listen, connect)?;
+    if let Some((name, _)) = user {
+        report.line("judged as", format_args!("{name}, as the service runs"))?;
+    }
+    report.listen(&config.listen, service.as_ref(), connect)?;
     let grants = report.store(&config, connect)?;
     report.clusters(&config, connect, grants.as_deref())?;
     for warning in &config.warnings {
@@ -61,15 +77,35 @@ struct Report<'a, W> {
 
 impl<W: Write> Report<'_, W> {
     /// Without `connect` it may well be another machine that the configuration is for: no more than a warning.
-    fn listen(&mut self, listen: &Listen, connect: bool) -> io::Result<()> {
-        if listen.all().next().is_none() {
+    fn listen(
+        &mut self,
+        listen: &Listen,
+        service: Option<&Service>,
+        connect: bool,
+    ) -> io::Result<()> {
+        let held = service.map_or(&[][..], |service| &service.sockets);
+        if listen.all().next().is_none() && held.is_empty() {
             return self.line("listen", "only on what systemd passes");
         }
-        self.line("listen", list(&listen.resp))?;
-        if !listen.resp_tls.is_empty() {
-            self.line("", format_args!("with TLS: {}", list(&listen.resp_tls)))?;
+        // Of each kind what systemd holds wins over what the configuration lists.
+        let is_held = |tls| held.iter().any(|held| held.tls == tls);
+        for (tls, head, with) in [(false, "listen", ""), (true, "", "with TLS: ")] {
+            let own = listen.all().filter(|own| own.1 == tls && !is_held(tls));
+            let held = held.iter().filter(|held| held.tls == tls);
+            let held = held.map(|held| format!("{} ({})", held.address, held.unit));
+            let all: Vec<String> = own.map(|own| own.0.to_string()).chain(held).collect();
+            if !all.is_empty() {
+                self.line(head, format_args!("{with}{}", all.join(", ")))?;
+            }
         }
-        for (address, tls) in listen.all() {
+        let names: Vec<_> = held
+            .iter()
+            .map(|held| (held.address.to_string(), held.tls))
+            .collect();
+        for warning in listen.passed_over(&names) {
+            self.warning(warning)?;
+        }
+        for (address, tls) in listen.all().filter(|(_, tls)| !is_held(*tls)) {
             match listen::try_out(address, tls, connect) {
                 Tried::Good => {}
                 Tried::Served => {
@@ -88,9 +124,7 @@ impl<W: Write> Report<'_, W> {
                     };
                     self.problem(fault, error)?;
                 }
-                Tried::Silent(error) | Tried::Later(error) | Tried::Bad(error) => {
-                    self.warning(error)?;
-                }
+                Tried::Later(error) | Tried::Bad(error) => self.warning(error)?,
             }
         }
         Ok(())

@@ -2,10 +2,10 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::Path;
 
 use toml::Spanned;
 
+use super::credentials::Credentials;
 use super::problem::Problem;
 use super::secret::{self, Shape};
 use super::source::Sources;
@@ -13,8 +13,7 @@ use crate::identity::Secret;
 
 pub struct Judge<'a> {
     pub sources: &'a Sources,
-    /// `$CREDENTIALS_DIRECTORY`.
-    pub credentials: Option<&'a Path>,
+    pub credentials: Option<&'a Credentials>,
     /// What makes the configuration unusable.
     pub problems: Vec<Problem>,
     /// What it can be used with, but is hardly meant.

@@ -1,5 +1,6 @@
 //! `[listen]`: where clients come in.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,33 @@ impl Listen {
             judge.problem("listen.resp_tls", raw.span().start, what);
         }
         Self { resp, resp_tls }
+    }
+
+    /// What of it does not count beside these addresses (as they are written, with whether they have TLS), which systemd holds: a
+    /// line for each list, with what to do.
+    pub fn passed_over(&self, held: &[(String, bool)]) -> Vec<String> {
+        let default = Self::default().resp;
+        let lists = [
+            ("resp", &self.resp, false),
+            ("resp_tls", &self.resp_tls, true),
+        ];
+        let told = lists.into_iter().filter_map(|(key, list, tls)| {
+            let listed: BTreeSet<String> = list.iter().map(ToString::to_string).collect();
+            let of_kind = held.iter().filter(|held| held.1 == tls);
+            let held: BTreeSet<String> = of_kind.map(|held| held.0.clone()).collect();
+            let is_meant = !(list.is_empty() || *list == default);
+            if held.is_empty() || !is_meant || listed == held {
+                return None;
+            }
+            let join = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(", ");
+            Some(format!(
+                "[listen] {key} ({}) does not count: systemd holds {} for the service; its addresses are changed with systemctl edit \
+                 databus.socket, or in the socket unit that has them",
+                join(listed),
+                join(held),
+            ))
+        });
+        told.collect()
     }
 
     /// Each with whether it has TLS.

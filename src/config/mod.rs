@@ -7,6 +7,7 @@
 
 mod checked;
 mod cluster;
+mod credentials;
 mod judge;
 mod librdkafka;
 mod limits;
@@ -25,10 +26,11 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use checked::{Config, Log};
 pub use cluster::{Cluster, Settings};
+pub use credentials::Credentials;
 pub use limits::{Limits, MAX_MGET_COUNT, MAX_MGET_WAIT};
 pub use listen::{Listen, ListenAddr, ListenAddrError};
 pub use problem::{ConfigError, Place, Problem};
@@ -48,23 +50,16 @@ pub const SAMPLE: &str = include_str!("../../etc/databus.toml");
 
 /// Loads and checks `file` and its `conf.d`; secrets of a relative name come from `$CREDENTIALS_DIRECTORY`.
 pub fn load(file: &Path) -> Result<Config, ConfigError> {
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    load_with(
-        file,
-        credentials.as_deref().filter(|path| path.is_absolute()),
-    )
+    load_with(file, Credentials::of_service().as_ref())
 }
 
 /// The names of the secrets that systemd handed over when it started the service.
 pub fn credentials() -> Vec<String> {
-    match std::env::var_os("CREDENTIALS_DIRECTORY") {
-        Some(directory) => secret::names(Path::new(&directory)),
-        None => Vec::new(),
-    }
+    Credentials::of_service().map_or_else(Vec::new, |there| there.names())
 }
 
 /// [`load`] with another place for the credentials.
-pub fn load_with(file: &Path, credentials: Option<&Path>) -> Result<Config, ConfigError> {
+pub fn load_with(file: &Path, credentials: Option<&Credentials>) -> Result<Config, ConfigError> {
     let mut unreadable = Vec::new();
     let sources = Sources::read(file, &mut unreadable);
     let mut table = sources.merged(&mut unreadable);

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::access;
+
 /// Everything that was found wrong; never empty. Its `Display` is one line a problem.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", lines(.problems))]
@@ -41,9 +43,14 @@ impl Problem {
 
     /// An error of the file system about a whole file, `doing` being what was tried ("read").
     pub fn of_io(path: &Path, doing: &str, error: &std::io::Error) -> Self {
+        let permission = error.kind() == std::io::ErrorKind::PermissionDenied;
+        let why = match permission {
+            true => access::advice(path),
+            false => error.to_string(),
+        };
         Self {
-            permission: error.kind() == std::io::ErrorKind::PermissionDenied,
-            ..Self::of_file(path, format!("cannot {doing}: {error}"))
+            permission,
+            ..Self::of_file(path, format!("cannot {doing}: {why}"))
         }
     }
 }

@@ -1,30 +1,32 @@
 //! Secrets in files: from the service's credentials, or from a file that only its readers can read.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
+use super::credentials::Credentials;
+use crate::access;
 use crate::identity::Secret;
 
 /// Why there is no secret. Its text names the file and what to do, never what is in it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error(
-        "\"{0}\" is looked up in $CREDENTIALS_DIRECTORY, which is not set: give the service LoadCredential={0}:/path/to/file, \
-         write the absolute path here, or, by hand, set CREDENTIALS_DIRECTORY=/run/credentials/databus.service"
+        "\"{0}\" is the name of a credential, and $CREDENTIALS_DIRECTORY is not set: as a service write the secret into \
+         /etc/databus/credentials/{0}, where root's databus check finds it, too; else write the absolute path of a file here"
     )]
     NoCredentials(String),
     #[error(
         "systemd loaded no credential \"{0}\" when it started the service: write the secret into /etc/databus/credentials/{0} as its \
-         only line, then systemctl restart databus"
+         only line, if it is not there by now, then systemctl restart databus"
     )]
     NotLoaded(String),
     #[error("\"{0}\" is neither an absolute path nor the plain name of a credential")]
     Name(String),
     #[error("no such file: {}", .0.display())]
     Missing(PathBuf),
-    #[error("cannot read {}: {}", .0.display(), .1)]
+    #[error("cannot read {}: {}", .0.display(), why(.0, .1))]
     Io(PathBuf, #[source] io::Error),
     #[error("{} is not a file", .0.display())]
     NotAFile(PathBuf),
@@ -64,14 +66,19 @@ impl SecretError {
 
 /// Reads the secret that `name` stands for: an absolute path, or a credential's name in `credentials`. One newline at
 /// its end (LF or CRLF) is not part of it.
-pub fn read(name: &str, credentials: Option<&Path>, shape: Shape) -> Result<Secret, SecretError> {
-    let path = locate(name, credentials)?;
-    let text = read_text(&path, credentials, shape).map_err(|error| match error {
-        SecretError::Missing(path) if credentials.is_some_and(|there| path.starts_with(there)) => {
-            SecretError::NotLoaded(name.to_owned())
+pub fn read(
+    name: &str,
+    credentials: Option<&Credentials>,
+    shape: Shape,
+) -> Result<Secret, SecretError> {
+    let (path, text) = match Path::new(name).is_absolute() {
+        true => {
+            let path = PathBuf::from(name);
+            let text = read_text(&path, open(&path), Some(shape))?;
+            (path, text)
         }
-        error => error,
-    })?;
+        false => read_credential(name, credentials)?,
+    };
     let secret = text
         .strip_suffix('\n')
         .map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
@@ -89,58 +96,48 @@ pub fn read(name: &str, credentials: Option<&Path>, shape: Shape) -> Result<Secr
     }
 }
 
-fn locate(name: &str, credentials: Option<&Path>) -> Result<PathBuf, SecretError> {
-    let path = Path::new(name);
-    if path.is_absolute() {
-        return Ok(path.to_owned());
-    }
-    let mut parts = path.components();
+fn read_credential(
+    name: &str,
+    credentials: Option<&Credentials>,
+) -> Result<(PathBuf, String), SecretError> {
+    let mut parts = Path::new(name).components();
     if !matches!(
         (parts.next(), parts.next()),
         (Some(Component::Normal(_)), None)
     ) {
         return Err(SecretError::Name(name.to_owned()));
     }
-    let directory = credentials.ok_or_else(|| SecretError::NoCredentials(name.to_owned()))?;
-    let loaded = directory.join(format!("{DIRECTORY}{name}"));
-    Ok(match loaded.exists() {
-        true => loaded,
-        false => directory.join(path),
-    })
+    let credentials = credentials.ok_or_else(|| SecretError::NoCredentials(name.to_owned()))?;
+    let (path, file) = credentials.open(name);
+    // systemd decides who can read a credential.
+    match read_text(&path, file, None) {
+        Ok(text) => Ok((path, text)),
+        Err(SecretError::Missing(_)) => Err(SecretError::NotLoaded(name.to_owned())),
+        Err(error) => Err(error),
+    }
 }
 
-/// The names of the credentials that are there, as a configuration has them.
-pub fn names(credentials: &Path) -> Vec<String> {
-    let entries = fs::read_dir(credentials).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names
-        .map(|name| {
-            name.strip_prefix(DIRECTORY)
-                .map_or(name.clone(), str::to_owned)
-        })
-        .filter(|name| name != "README")
-        .collect();
-    names.sort();
-    names
-}
-
-fn read_text(path: &Path, credentials: Option<&Path>, shape: Shape) -> Result<String, SecretError> {
+/// `exposed` is what it holds, where the file is the operator's to protect.
+fn read_text(
+    path: &Path,
+    file: io::Result<File>,
+    exposed: Option<Shape>,
+) -> Result<String, SecretError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => SecretError::Missing(path.to_owned()),
         _ => SecretError::Io(path.to_owned(), error),
     };
-    let file = open(path).map_err(failed)?;
+    let file = file.map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
         return Err(SecretError::NotAFile(path.to_owned()));
     }
-    // systemd decides who can read a credential; any other file is the operator's to protect.
-    let is_credential = credentials.is_some_and(|directory| path.starts_with(directory));
-    let others = match shape {
-        Shape::Certificates => OTHERS_WRITE,
-        Shape::Line | Shape::Pem => OTHERS,
+    let others = match exposed {
+        None => 0,
+        Some(Shape::Certificates) => OTHERS_WRITE,
+        Some(Shape::Line | Shape::Pem) => OTHERS,
     };
-    if !is_credential && metadata.mode() & others != 0 {
+    if metadata.mode() & others != 0 {
         return Err(SecretError::Exposed(
             path.display().to_string(),
             metadata.mode() & 0o7777,
@@ -157,11 +154,18 @@ fn read_text(path: &Path, credentials: Option<&Path>, shape: Shape) -> Result<St
 }
 
 /// Opens without waiting, should the name be a pipe's.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(path)
+}
+
+fn why(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => access::advice(path),
+        _ => error.to_string(),
+    }
 }
 
 const NEWLINE: [char; 2] = ['\n', '\r'];
@@ -169,15 +173,13 @@ const NEWLINE: [char; 2] = ['\n', '\r'];
 /// A private key with its chain of certificates fits.
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// systemd puts this before the names of files that it takes from LoadCredential=databus:DIRECTORY.
-const DIRECTORY: &str = "databus_";
-
 /// Reading and writing by those who are neither the owner nor in the group.
 const OTHERS: u32 = 0o006;
 const OTHERS_WRITE: u32 = 0o002;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -190,7 +192,8 @@ mod tests {
     }
 
     fn refused(name: &str, credentials: Option<&Path>) -> String {
-        let error = read(name, credentials, Shape::Line).expect_err("refused");
+        let credentials = credentials.map(Credentials::directory);
+        let error = read(name, credentials.as_ref(), Shape::Line).expect_err("refused");
         error.to_string()
     }
 
@@ -255,10 +258,12 @@ mod tests {
     fn a_plain_name_is_a_credential() {
         let directory = tempfile::tempdir().expect("a directory");
         file(directory.path(), "store-password", 0o444, b"from systemd\n");
-        let secret = read("store-password", Some(directory.path()), Shape::Line).expect("read");
+        let credentials = Credentials::directory(directory.path());
+        let secret = read("store-password", Some(&credentials), Shape::Line).expect("read");
         assert_eq!(secret.expose(), "from systemd");
+        assert!(refused("store-password", None).contains("$CREDENTIALS_DIRECTORY is not set"));
         assert!(
-            refused("store-password", None).contains("$CREDENTIALS_DIRECTORY, which is not set")
+            refused("missing", Some(directory.path())).contains("/etc/databus/credentials/missing")
         );
         for name in ["../store-password", "a/b", ".", ""] {
             assert!(
@@ -266,21 +271,6 @@ mod tests {
                 "{name:?}"
             );
         }
-    }
-
-    #[test]
-    fn a_file_of_the_directory_of_credentials_goes_by_its_own_name() {
-        let directory = tempfile::tempdir().expect("a directory");
-        file(directory.path(), "databus_store-password", 0o400, b"s1");
-        file(directory.path(), "databus_README", 0o400, b"about");
-        file(directory.path(), "other", 0o400, b"s2");
-        let secret = |name| read(name, Some(directory.path()), Shape::Line).expect("read");
-        assert_eq!(secret("store-password").expose(), "s1");
-        assert_eq!(secret("other").expose(), "s2");
-        assert!(
-            refused("missing", Some(directory.path())).contains("/etc/databus/credentials/missing")
-        );
-        assert_eq!(names(directory.path()), ["other", "store-password"]);
     }
 
     #[test]

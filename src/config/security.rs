@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::judge::Judge;
+use crate::access;
 
 /// The settings of a cluster by their names.
 pub type Written = BTreeMap<String, Setting>;
@@ -127,7 +128,7 @@ fn file(key: &str, at: usize, what: &str, path: &Path, judge: &mut Judge) {
             let why = match error.kind() {
                 ErrorKind::NotFound => format!("no such file: {shown}: it should hold {what}"),
                 ErrorKind::PermissionDenied => {
-                    format!("cannot read {shown}: {error}: let the daemon's user or group read it")
+                    format!("cannot read {shown}: {}", access::advice(path))
                 }
                 _ => format!("cannot read {shown}: {error}"),
             };

@@ -42,7 +42,8 @@ impl Files {
 
     /// The directory's own `credentials` stand for the service's.
     fn load(&self) -> Result<Config, ConfigError> {
-        load_with(&self.path("databus.toml"), Some(&self.path("credentials")))
+        let credentials = Credentials::directory(self.path("credentials"));
+        load_with(&self.path("databus.toml"), Some(&credentials))
     }
 
     fn config(&self) -> Config {

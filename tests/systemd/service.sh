@@ -8,6 +8,7 @@ service_tests() {  # what is tested, for the tests' names
   try "$1: exposure" service_exposure
   try "$1: reload in force, or refused with the reason" service_reload
   try "$1: secrets from credentials" service_credentials
+  try "$1: check judges as the service would" service_check
   try "$1: journal and catalog" service_journal
   try "$1: a wrong configuration does not start, once" service_wrong_configuration
   try "$1: more sockets, and no IPv6" service_sockets
@@ -86,6 +87,57 @@ service_credentials() {
   write_config
   in_box systemctl restart databus
 }
+
+service_check() {
+  # What the service's user may not read, root is told.
+  write_config
+  local file
+  for file in conf.d/mine.toml apps.toml; do
+    printf '# nothing\n' | in_box install -m 600 /dev/stdin /etc/databus/$file
+    fails in_box databus check
+    has "/etc/databus/$file: " in_box databus check
+    has "chgrp databus /etc/databus/$file && chmod 0640 /etc/databus/$file" in_box databus check
+    is 77 exit_code databus check
+    in_box sh -c "chgrp databus /etc/databus/$file && chmod 0640 /etc/databus/$file"
+    has "judged as      databus, as the service runs" in_box databus check
+  done
+  in_box rm /etc/databus/conf.d/mine.toml
+  # Secrets are those of the next start, whether the service runs or not.
+  write_config '[store]' 'kind = "redis"' 'url = "redis://127.0.0.1:9/0"' 'password_file = "new-password"'
+  is 78 exit_code databus check
+  echo s3cret-3 | in_box install -m 600 /dev/stdin /etc/databus/credentials/new-password
+  is 0 exit_code databus check
+  # A check starts nothing, and leaves systemd's sockets alone.
+  write_config
+  in_box systemctl stop databus.service
+  is 0 exit_code databus check --connect
+  has "listen         127.0.0.1:6205 (databus.socket), [::1]:6205 (databus.socket)" in_box databus check --connect
+  is inactive in_box systemctl is-active databus.service
+  # Addresses of a service are its sockets'.
+  write_config '[listen]' 'resp = ["127.0.0.1:6299"]'
+  local ignored="[listen] resp (127.0.0.1:6299) does not count: systemd holds 127.0.0.1:6205, [::1]:6205 for the service"
+  has "$ignored" in_box databus check
+  in_box systemctl start databus.service
+  has "$ignored" journal -p warning -n 5
+  write_config '[listen]' 'resp = ["127.0.0.1:6298"]'
+  has "note: [listen] resp (127.0.0.1:6298) does not count" in_box databus reload
+  write_config
+  # Without them it listens by itself, and says so.
+  in_box systemctl stop databus.socket databus.service
+  in_box mkdir -p /run/systemd/system/databus.socket.d
+  printf '[Socket]\nListenStream=\nListenStream=10.0.0.300:6205\n' | in_box tee /run/systemd/system/databus.socket.d/test.conf
+  in_box systemctl daemon-reload
+  in_box systemctl start databus.service
+  has "databus.socket passed no socket" of_service StatusText
+  has "systemd passed no socket" journal -p warning -n 5
+  in_box rm -r /run/systemd/system/databus.socket.d /etc/databus/credentials/new-password
+  in_box systemctl daemon-reload
+  in_box systemctl stop databus.service
+  in_box systemctl start databus.socket databus.service
+  fails has "passed no socket" of_service StatusText
+}
+
+exit_code() { local code=0; in_box "$@" >&2 || code=$?; echo "$code"; }
 
 service_journal() {
   local begin=$EPOCHSECONDS id
