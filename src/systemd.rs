@@ -43,6 +43,11 @@ pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|period| period / 2)
 }
 
+/// Whether systemd started this process as a service and waits to hear of it.
+pub fn is_service() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
 /// The sockets that systemd passed, ready for tokio. They are there once: call this before any thread is started.
 pub fn inherited() -> Result<Vec<Inherited>, InheritError> {
     // ListenFd takes the sockets' number from the environment, but leaves the names.

@@ -62,6 +62,8 @@ struct App {
     config: Config,
     /// What was listened on at the start; a reload does not change it.
     listen: Listen,
+    /// What systemd listens on for the service, with whether it has TLS.
+    held: Vec<(String, bool)>,
     /// Whether one of the listeners needs a certificate.
     serves_tls: bool,
     shared: Arc<Shared>,
@@ -92,11 +94,17 @@ pub fn serve(file: PathBuf) -> Result<(), AppError> {
         let own = config.listen.all().filter(|(_, tls)| !is_passed(*tls));
         let bound = own.map(|(address, tls)| Listener::bind(address, tls));
         let mut listeners = bound.collect::<Result<Vec<_>, _>>()?;
+        let mut held = Vec::new();
         for passed in inherited {
-            listeners.push(Listener::inherit(passed)?);
+            let listener = Listener::inherit(passed)?;
+            held.push((listener.name(), listener.is_tls()));
+            listeners.push(listener);
         }
         if listeners.is_empty() {
             return Err(AppError::NoListener);
+        }
+        for warning in config.listen.passed_over(&held) {
+            warn!("{warning}");
         }
         if config.tls.is_none() && listeners.iter().any(Listener::is_tls) {
             return Err(AppError::NoCertificate);
@@ -108,9 +116,15 @@ pub fn serve(file: PathBuf) -> Result<(), AppError> {
         {
             return Err(AppError::Store(error));
         }
-        App::build(Some(file), config, live, source, log)
-            .run(listeners)
-            .await
+        let mut app = App::build(Some(file), config, live, source, log);
+        app.held = held;
+        if app.lacks_sockets() {
+            warn!(
+                "systemd passed no socket: databus listens on [listen] itself, and a restart refuses clients for a moment; \
+                 systemctl status databus.socket says why"
+            );
+        }
+        app.run(listeners).await
     });
     // What still hangs, hangs on Kafka or a client that was given up.
     runtime.shutdown_background();
@@ -130,6 +144,7 @@ impl App {
         Self {
             file,
             listen: config.listen.clone(),
+            held: Vec::new(),
             serves_tls: false,
             config,
             shared: Arc::new(Shared::new(live, refresh)),
@@ -195,13 +210,21 @@ impl App {
         heart.beside(self.drain(stop, server, signals)).await
     }
 
+    /// A service without systemd's sockets: a restart refuses clients.
+    fn lacks_sockets(&self) -> bool {
+        systemd::is_service() && self.held.is_empty()
+    }
+
     /// A line for `systemctl status`.
     fn status(&self) -> String {
-        let line = status::line(&self.shared);
-        match &self.refused {
-            Some(why) => format!("{line}; last reload refused: {why}"),
-            None => line,
+        let mut line = status::line(&self.shared);
+        if self.lacks_sockets() {
+            line += "; databus.socket passed no socket";
         }
+        if let Some(why) = &self.refused {
+            line += &format!("; last reload refused: {why}");
+        }
+        line
     }
 
     /// Answers what was sent, commits what was marked, and leaves; a second signal, or the deadline, ends that. The deadline is

@@ -78,8 +78,11 @@ impl App {
 
     /// What takes a restart.
     fn notes(&self, new: &Config) -> Vec<String> {
-        let mut notes = Vec::new();
-        if new.listen != self.listen {
+        let mut notes = new.listen.passed_over(&self.held);
+        let is_own = |tls| self.held.iter().all(|held| held.1 != tls);
+        if is_own(false) && new.listen.resp != self.listen.resp
+            || is_own(true) && new.listen.resp_tls != self.listen.resp_tls
+        {
             notes.push("[listen] changed: that takes a restart".to_owned());
         }
         let credentials = config::credentials();
