@@ -8,3 +8,4 @@ pub mod mock;
 pub mod native;
 pub mod producer;
 pub mod settings;
+mod topic_id;

@@ -9,6 +9,7 @@ mod mock;
 mod producer;
 mod properties;
 mod report;
+mod topic;
 
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr::{self, NonNull};
@@ -27,6 +28,7 @@ pub use mock::MockCluster;
 pub use producer::{Polled, Producer, Topic};
 pub use properties::property_names;
 pub use report::{Headers, Report, Reports, Status};
+pub use topic::topic_id;
 
 /// An error code of Kafka or of librdkafka: [`RDKafkaRespErr`], without that enum's limit to the codes it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
