@@ -29,6 +29,7 @@ const EVENTS: &[(&str, &str)] = &[
     ("clients-limit", "c231a411c47d4699a6080fe47ecb7eb5"),
     ("cannot-accept", "5bc04cb83dd64439ba32607ad40824c6"),
     ("position-lost", "05c97528a03c4966b399b7325a88b578"),
+    ("topic-made-anew", "4440284c332f47ab93f17f505e8a2cb2"),
     ("producer-replaced", "7d66d1245c6b406483e909a6afecf0cb"),
     ("connection-panicked", "04d08fcd914046babdb1c7a1d1349c4b"),
     ("core-hangs", "7ca0918cf23042c8823c1f6a126efd55"),

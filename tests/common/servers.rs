@@ -231,6 +231,16 @@ impl OwnKafka {
         self.command(&["pause", "1"]);
     }
 
+    /// The broker ends as an operator ends it, and comes back with what it had.
+    pub fn restart(&self) {
+        self.command(&["stop", "1"]);
+        eventually("the broker has ended", || {
+            TcpListener::bind(("127.0.0.1", self.base + 1)).ok()
+        });
+        self.command(&["start", "1"]);
+        self.command(&["wait"]);
+    }
+
     pub fn resume(&self) {
         self.command(&["resume", "1"]);
     }

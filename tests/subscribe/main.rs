@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod anew;
 mod away;
 mod begin;
 mod colour;

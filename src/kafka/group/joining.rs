@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::lookup::{LookupError, Place, Places};
+use super::note::Note;
 use super::state::Member;
 
 /// Asks where the partitions begin. Its answer brings the number back.
@@ -33,7 +34,7 @@ pub(super) struct Taking {
     pub(super) partitions: Vec<(i32, Place)>,
     /// Partitions of the topic.
     pub(super) count: i32,
-    note: i32,
+    note: Note,
 }
 
 #[derive(Default)]
@@ -167,8 +168,8 @@ impl Joining {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// N of the note that goes with every commit, once that is known.
-    pub(super) fn note(&self) -> Option<i32> {
+    /// The note that goes with every commit, once that is known.
+    pub(super) fn note(&self) -> Option<Note> {
         self.begin.as_ref().map(|begin| begin.note)
     }
 

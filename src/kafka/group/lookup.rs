@@ -1,5 +1,7 @@
 //! Questions to Kafka that block: asked on threads of their own, so that a group's thread never waits.
 
+mod topic;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -9,8 +11,13 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::begin::{self, Begin, Stored};
 use super::context::Context;
-use super::note;
+use super::known::{Known, Word};
+use super::note::Note;
 use crate::kafka::native;
+use crate::kafka::topic_id::TopicId;
+use topic::{id, partition_count};
+
+pub(super) use topic::topic_id;
 
 /// Where a fresh group begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +30,8 @@ pub enum Fresh {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LookupError {
     TopicMissing,
+    /// The group has begun to read another topic of that name.
+    MadeAnew(TopicId),
     /// The group's coordinator is being chosen or is loading: soon.
     NotYet,
     Failed(String),
@@ -31,8 +40,10 @@ pub(super) enum LookupError {
 /// Where the group stands in the topic: one place a partition, in order.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
-    /// N of the note that goes with every commit.
-    pub(super) note: i32,
+    /// It goes with every commit.
+    pub(super) note: Note,
+    /// The topic's id, where it has one.
+    pub(super) topic: Option<TopicId>,
     pub(super) places: Vec<Place>,
 }
 
@@ -54,20 +65,38 @@ impl Places {
     }
 }
 
-/// Asks where the group stands. `fresh_places` are those that an earlier answer gave to partitions without a commit:
-/// a group begins where the ends were when it was first asked for.
+/// What is asked for places.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) topic: String,
+    pub(super) fresh: Fresh,
+    /// Those that an earlier answer gave: a group begins where the ends were when it was first asked for.
+    pub(super) begin: Option<Places>,
+    /// What the group knows of its topic.
+    pub(super) known: Option<Known>,
+}
+
+/// Asks where the group stands.
 ///
 /// # Errors
 ///
-/// The topic is missing, or Kafka did not answer each of the questions within `timeout`.
+/// The topic is missing, or is another one than that where the group began, or Kafka did not answer each of the questions within
+/// `timeout`.
 pub(super) fn places(
     consumer: &BaseConsumer<Context>,
-    topic: &str,
-    fresh: Fresh,
-    fresh_places: Option<&Places>,
+    asked: &Asked,
     timeout: Duration,
 ) -> Result<Places, LookupError> {
-    let count = partition_count(consumer, topic, timeout)?;
+    let topic = &*asked.topic;
+    let (count, broker) = partition_count(consumer, topic, timeout)?;
+    // Before the commits: where the topic is made anew in between, the id is the old one, which is found out.
+    let id = id(consumer, topic, broker)?;
+    let anew = match asked.known.zip(id).map(|(known, id)| (known.word(id), id)) {
+        Some((Word::Outdated, _)) => return Err(LookupError::NotYet),
+        Some((Word::Anew, id)) if asked.begin.is_some() => return Err(LookupError::MadeAnew(id)),
+        Some((Word::Anew, _)) => true,
+        Some((Word::Same, _)) | None => asked.saw_anew(),
+    };
     let all = list(topic, 0..count, Offset::Invalid);
     let committed = consumer.committed_offsets(all, timeout).map_err(failed)?;
     let mut stored = vec![Stored::default(); count as usize];
@@ -83,14 +112,14 @@ pub(super) fn places(
         {
             *slot = Stored {
                 offset: entry.offset,
-                note: note::read(&entry.metadata),
+                note: Note::read(&entry.metadata),
             };
         }
     }
-    let plan = begin::plan(&stored);
-    let known = |partition: i32| fresh_places?.places.get(partition as usize);
-    let asked = (0..).zip(&plan.begins).filter_map(|(partition, begin)| {
-        let fresh_offset = match fresh {
+    let plan = begin::plan(&stored, id, anew);
+    let known = |partition: i32| asked.begin.as_ref()?.places.get(partition as usize);
+    let unknown = (0..).zip(&plan.begins).filter_map(|(partition, begin)| {
+        let fresh_offset = match asked.fresh {
             Fresh::Newest => Offset::End,
             Fresh::Oldest => Offset::Beginning,
         };
@@ -101,7 +130,7 @@ pub(super) fn places(
             Begin::Fresh => Some((partition, fresh_offset)),
         }
     });
-    let offsets = offsets(consumer, topic, asked, timeout)?;
+    let offsets = offsets(consumer, topic, unknown, timeout)?;
     let places = (0..)
         .zip(&plan.begins)
         .map(|(partition, begin)| match *begin {
@@ -125,8 +154,17 @@ pub(super) fn places(
         });
     Ok(Places {
         note: plan.note,
+        topic: id,
         places: places.collect::<Result<_, _>>()?,
     })
+}
+
+impl Asked {
+    /// Whether the group has seen the topic being made anew, before this question.
+    fn saw_anew(&self) -> bool {
+        let began = self.begin.as_ref().and_then(|begin| begin.note.topic);
+        began.or_else(|| self.known?.before).is_some()
+    }
 }
 
 /// The offset after the last record of each partition, as a reader of committed records sees it. None where Kafka does not say.
@@ -144,10 +182,10 @@ pub(super) fn ends(
 /// A list for a commit, each with the group's note.
 pub(super) fn commit_list(
     topic: &str,
-    note: i32,
+    note: Note,
     offsets: impl Iterator<Item = (i32, i64)>,
 ) -> TopicPartitionList {
-    let metadata = note::write(note);
+    let metadata = note.write();
     let mut list = TopicPartitionList::new();
     for (partition, offset) in offsets {
         let mut element = list.add_partition(topic, partition);
@@ -171,27 +209,6 @@ pub(super) fn list(
             .expect("the callers' offsets are Kafka's own");
     }
     list
-}
-
-fn partition_count(
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-    timeout: Duration,
-) -> Result<i32, LookupError> {
-    let metadata = consumer
-        .fetch_metadata(Some(topic), timeout)
-        .map_err(failed)?;
-    let found = metadata.topics().iter().find(|t| t.name() == topic);
-    let Some(found) = found else {
-        return Err(LookupError::TopicMissing);
-    };
-    if let Some(error) = found.error() {
-        return Err(failed(KafkaError::MetadataFetch(error.into())));
-    }
-    match i32::try_from(found.partitions().len()) {
-        Ok(0) | Err(_) => Err(LookupError::TopicMissing),
-        Ok(count) => Ok(count),
-    }
 }
 
 fn offsets(

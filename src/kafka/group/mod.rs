@@ -5,6 +5,7 @@
 mod begin;
 mod context;
 mod joining;
+mod known;
 mod lookup;
 mod note;
 mod partition;

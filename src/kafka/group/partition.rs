@@ -28,6 +28,8 @@ pub(super) struct Partition<R> {
     pub(super) paused: bool,
     /// What librdkafka says of its position may be from before a seek.
     pub(super) doubtful: bool,
+    /// Kafka went back since it was last known which topic this is: the mark may be the new one's.
+    pub(super) went_back: bool,
 }
 
 /// What a record that came from Kafka means for the partition.
@@ -55,6 +57,7 @@ impl<R: Record> Partition<R> {
             buffered_bytes: 0,
             paused: false,
             doubtful: false,
+            went_back: false,
         }
     }
 
@@ -88,6 +91,7 @@ impl<R: Record> Partition<R> {
             let from = self.read;
             *self = Self {
                 paused: self.paused,
+                went_back: true,
                 ..Self::new(offset, None)
             };
             Arrival::WentBack { from }

@@ -12,6 +12,7 @@ use super::Command;
 use super::context::Context;
 use super::lookup::{LookupError, Places};
 use super::thread::STACK;
+use crate::kafka::topic_id::TopicId;
 
 /// What an answer of Kafka is for.
 pub(super) enum Found {
@@ -19,6 +20,8 @@ pub(super) enum Found {
     Places(u64, Result<Places, LookupError>),
     /// A partition's end.
     End(i32, Option<i64>),
+    /// The topic's id, where it has one.
+    Topic(Result<Option<TopicId>, LookupError>),
     /// Whether all that there is was read, and who wants to know it.
     AtEnd(oneshot::Sender<bool>, bool),
 }
@@ -30,7 +33,7 @@ pub(super) struct Questions {
     answers: Sender<Command>,
     /// Where to begin: a newer question takes the place of an older one.
     places: Option<Question>,
-    ends: VecDeque<Question>,
+    others: VecDeque<Question>,
     asking: bool,
 }
 
@@ -40,7 +43,7 @@ impl Questions {
             consumer,
             answers,
             places: None,
-            ends: VecDeque::new(),
+            others: VecDeque::new(),
             asking: false,
         }
     }
@@ -58,22 +61,22 @@ impl Questions {
         self.go_on()
     }
 
-    /// Asks for the end of partitions, once the questions before it are answered.
+    /// Asks something else, once the questions before it are answered.
     ///
     /// # Errors
     ///
     /// See [`Questions::go_on`].
-    pub(super) fn ask_end(
+    pub(super) fn ask(
         &mut self,
         question: impl FnOnce(&BaseConsumer<Context>) -> Found + Send + 'static,
     ) -> io::Result<()> {
-        self.ends.push_back(Box::new(question));
+        self.others.push_back(Box::new(question));
         self.go_on()
     }
 
     /// Whether a question waits to be asked.
     fn waiting(&self) -> bool {
-        self.places.is_some() || !self.ends.is_empty()
+        self.places.is_some() || !self.others.is_empty()
     }
 
     /// An answer has come: the next may be asked.
@@ -106,7 +109,7 @@ impl Questions {
                 // The group may have been stopped meanwhile.
                 let _ = answers.send(Command::Found(found));
             })?;
-        let next = self.places.take().or_else(|| self.ends.pop_front());
+        let next = self.places.take().or_else(|| self.others.pop_front());
         // The thread waits for it.
         let _ = hand_over.send(next.expect("one waits"));
         self.asking = true;

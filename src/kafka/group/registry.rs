@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tracing::{error, warn};
 
 use super::context::Context;
+use super::known::Memory;
 use super::subscription::Subscription;
 use super::thread::{STACK, Thread};
 use super::{Command, GroupKey, Refusal, Settings, Tuning};
@@ -32,6 +33,8 @@ pub(super) struct Registry {
 
 struct Running {
     entries: HashMap<GroupKey, Entry>,
+    /// What the groups of this daemon know of their topics, also those that nobody subscribes to now. Bounded by the grants.
+    memories: HashMap<GroupKey, Memory>,
     tuning: Tuning,
     stopping: bool,
 }
@@ -61,6 +64,7 @@ impl Groups {
     pub fn new(tuning: Tuning) -> Self {
         let running = Running {
             entries: HashMap::new(),
+            memories: HashMap::new(),
             tuning,
             stopping: false,
         };
@@ -185,6 +189,7 @@ impl Registry {
             return Err(Refusal::Joining);
         }
         let tuning = running.tuning;
+        let running = &mut *running;
         let entry = running.entries.entry(key.clone()).or_default();
         if let Some(thread) = &entry.thread {
             if settings.moved {
@@ -193,7 +198,11 @@ impl Registry {
             }
             return Ok(thread.clone());
         }
-        let thread = self.start(key, settings, tuning).map_err(|error| {
+        // What a changed cluster had may be another one's.
+        let memories = &mut running.memories;
+        memories.retain(|k, _| k.cluster != key.cluster || k.generation >= key.generation);
+        let memory = memories.entry(key.clone()).or_default().clone();
+        let thread = self.start(key, settings, tuning, memory).map_err(|error| {
             error!(cluster = %key.cluster, group = %key.id(), topic = %key.topic, %error, "no thread for a group");
             Refusal::Unreachable("the daemon has no thread for the group".to_owned())
         })?;
@@ -207,6 +216,7 @@ impl Registry {
         key: &GroupKey,
         settings: &Settings,
         tuning: Tuning,
+        memory: Memory,
     ) -> io::Result<Sender<Command>> {
         let (sender, receiver) = mpsc::channel();
         let shared = Arc::clone(self);
@@ -223,7 +233,7 @@ impl Registry {
         core::spawn(thread, whose, move || {
             match consumer(&key, &settings, &own) {
                 Ok(consumer) => {
-                    Thread::new(key.clone(), settings, tuning, consumer, own).run(
+                    Thread::new(key.clone(), settings, tuning, consumer, own, memory).run(
                         receiver,
                         running,
                         || shared.retire(&key),

@@ -1,6 +1,7 @@
 //! The group's thread: it sleeps on one channel, polls librdkafka when that has something, tells the state what
 //! happened and performs what comes of it (DESIGN 3).
 
+mod anew;
 mod joining;
 mod perform;
 mod upkeep;
@@ -15,8 +16,10 @@ use rdkafka::error::RDKafkaErrorCode;
 use tokio::sync::{oneshot, watch};
 use tracing::debug;
 
+use self::anew::TopicWatch;
 use super::context::Context;
 use super::joining::Joining;
+use super::known::Memory;
 use super::questions::Questions;
 use super::state::{self, GroupLimits, Member, State};
 use super::{Command, Delivered, GroupKey, MarkReply, Refusal, Settings, Tuning};
@@ -61,6 +64,7 @@ pub(super) struct Thread {
     /// Since when Kafka owes the answer to a commit.
     unconfirmed: Option<Instant>,
     alone_since: Option<Instant>,
+    topic: TopicWatch,
     stop: bool,
 }
 
@@ -85,12 +89,14 @@ impl Thread {
         tuning: Tuning,
         consumer: Arc<BaseConsumer<Context>>,
         sender: Sender<Command>,
+        memory: Memory,
     ) -> Self {
         let limits = GroupLimits {
             partition_buffer: tuning.partition_buffer,
             lease_idle: millis(tuning.lease_idle),
             moved: settings.moved,
         };
+        let topic = TopicWatch::new(memory, &settings.consumer);
         let now = Instant::now();
         Self {
             key,
@@ -109,12 +115,13 @@ impl Thread {
             next_commit: now,
             unconfirmed: None,
             alone_since: Some(now),
+            topic,
             stop: false,
         }
     }
 
-    /// Runs until it is stopped, or nobody needs the group any more: `retire` is told so, and another thread may be started. `running`
-    /// goes when the group is left.
+    /// Runs until it is stopped, or nobody needs the group any more, or its topic was made anew: `retire` is told so, and another thread
+    /// may be started. `running` goes when the group is left.
     pub(super) fn run(
         mut self,
         commands: Receiver<Command>,
@@ -149,7 +156,7 @@ impl Thread {
             let alone = self
                 .alone_since
                 .is_some_and(|since| since.elapsed() >= GRACE);
-            if alone {
+            if alone || self.topic.anew.is_some() {
                 retire();
                 // Who asked in the last moment sees the channel end, and asks the group's next thread.
                 drop(commands);
@@ -208,7 +215,10 @@ impl Thread {
             Command::Found(found) => self.found(found),
             Command::Commit => self.commit(),
             Command::Tune(tuning) => self.tune(tuning),
-            Command::Moved => self.state.set_moved(),
+            Command::Moved => {
+                self.settings.moved = true;
+                self.state.set_moved(true);
+            }
             Command::Stop => self.stop = true,
         }
         self.alone_since = match self.state.has_members() {

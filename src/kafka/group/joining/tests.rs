@@ -9,7 +9,11 @@ fn places(count: i64) -> Places {
         committed: Some(begin),
     };
     Places {
-        note: 2,
+        note: Note {
+            partitions: 2,
+            topic: None,
+        },
+        topic: None,
         places: (0..count).map(place).collect(),
     }
 }

@@ -42,9 +42,9 @@ impl<R: Record> State<R> {
         self.serve(now);
     }
 
-    /// From now on a mark beyond what was delivered here is stale.
-    pub fn set_moved(&mut self) {
-        self.limits.moved = true;
+    /// From now on a mark beyond what was delivered here is stale, or no longer.
+    pub fn set_moved(&mut self, moved: bool) {
+        self.limits.moved = moved;
         self.retry_marks(|_| true);
     }
 
@@ -145,6 +145,19 @@ impl<R: Record> State<R> {
         } else if ok && state.committing.is_some() {
             // An earlier commit of this partition: the later one is still under way.
             state.committed = state.committed.max(Some(offset));
+        }
+    }
+
+    /// Partition and mark of those that Kafka went back in, since [`State::same_topic`].
+    pub fn went_back(&self) -> impl Iterator<Item = (i32, i64)> + '_ {
+        let back = self.partitions.iter().filter(|(_, state)| state.went_back);
+        back.map(|(&partition, state)| (partition, state.mark()))
+    }
+
+    /// It is still the topic that the group began to read: where Kafka went back, records were lost.
+    pub fn same_topic(&mut self) {
+        for state in self.partitions.values_mut() {
+            state.went_back = false;
         }
     }
 }

@@ -101,7 +101,7 @@ fn an_app_that_moves_takes_back_marks_that_wait() {
     state.set_joined(true, 1);
     state.mark(1, 0, 5, 0, 100);
     assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
-    state.set_moved();
+    state.set_moved(true);
     state.end_known(0, Some(6), 0);
     let stale = Marked::Stale(Stale::NotDelivered);
     assert_eq!(state.take_actions(), [Action::Marked(1, stale)]);
@@ -148,4 +148,22 @@ fn a_share_is_rounded_up() {
     };
     state.fetched(2, 1, Some(next), None, 0);
     assert!(!state.has_records_for(1) && state.has_records_for(2));
+}
+
+#[test]
+fn where_kafka_went_back_the_mark_may_be_a_new_topic_s() {
+    let mut state: State<Item> = State::new(limits());
+    let item = Item {
+        partition: 0,
+        offset: 0,
+        size: 1,
+    };
+    (0..2).for_each(|partition| state.assign(partition, 10, Some(10)));
+    state.set_joined(true, 2);
+    state.fetched(0, 0, Some(item), None, 0);
+    assert_eq!(state.went_back().collect::<Vec<_>>(), [(0, 0)]);
+    state.mark(1, 0, 0, 0, 100);
+    assert_eq!(state.went_back().collect::<Vec<_>>(), [(0, 1)]);
+    state.same_topic();
+    assert_eq!(state.went_back().count(), 0);
 }

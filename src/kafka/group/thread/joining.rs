@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::super::Refusal;
 use super::super::joining::{Question, Step, Taking};
-use super::super::lookup::{self, LookupError, Places};
+use super::super::lookup::{self, Asked, LookupError, Places};
 use super::super::questions::Found;
 use super::{Thread, Trouble};
 use crate::kafka::native;
@@ -22,14 +22,18 @@ impl Thread {
         let Some(Question { number, begin }) = self.joining.question(self.now()) else {
             return;
         };
-        let topic = self.key.topic.clone();
-        let fresh = self.settings.fresh;
+        let question = Asked {
+            topic: self.key.topic.clone(),
+            fresh: self.settings.fresh,
+            begin,
+            known: self.topic.known,
+        };
         let asked = self.questions.ask_places(move |consumer| {
-            let places = lookup::places(consumer, &topic, fresh, begin.as_ref(), LOOKUP_TIMEOUT);
-            if begin.is_none()
+            let places = lookup::places(consumer, &question, LOOKUP_TIMEOUT);
+            if question.begin.is_none()
                 && let Ok(places) = &places
             {
-                let open = places.uncommitted(&topic);
+                let open = places.uncommitted(&question.topic);
                 // As the group has no member yet, anybody may commit. Where it has, its members did it already.
                 if open.count() > 0
                     && let Err(error) =
@@ -55,6 +59,7 @@ impl Thread {
         self.no_thread(asked);
         match found {
             Found::Places(number, answer) => self.found_places(number, answer),
+            Found::Topic(answer) => self.found_topic(answer),
             Found::End(partition, end) => self.state.end_known(partition, end, self.now()),
             // Whoever asked may be gone.
             Found::AtEnd(reply, at_end) => drop(reply.send(at_end)),
@@ -62,10 +67,13 @@ impl Thread {
     }
 
     fn found_places(&mut self, number: u64, answer: Result<Places, LookupError>) {
-        let count = answer.as_ref().map_or(0, |places| places.places.len());
+        let (count, topic) = answer
+            .as_ref()
+            .map_or((0, None), |places| (places.places.len(), places.topic));
         match self.joining.answered(number, answer, self.now()) {
             Ok(Step::Nothing) => {}
             Ok(Step::Subscribe) => {
+                self.begins_in(topic);
                 self.trouble = None;
                 self.state.set_joined(false, count as i32);
                 if self.joining.has_begun() {
@@ -85,6 +93,7 @@ impl Thread {
                             refusal: Refusal::TopicMissing,
                         });
                     }
+                    LookupError::MadeAnew(id) => self.made_anew(id),
                     LookupError::Failed(reason) if self.trouble.is_none() => {
                         self.troubled(RDKafkaErrorCode::AllBrokersDown, reason);
                     }
@@ -146,4 +155,4 @@ impl Thread {
 
 /// When the system had no thread.
 const GO_ON: Duration = Duration::from_millis(200);
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);

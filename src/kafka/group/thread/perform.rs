@@ -58,7 +58,7 @@ impl Thread {
             Action::AskEnd(partition) => {
                 let topic = self.key.topic.clone();
                 let timeout = self.tuning.mget_wait.max(MARK_WAIT);
-                let asked = self.questions.ask_end(move |consumer| {
+                let asked = self.questions.ask(move |consumer| {
                     let ends = lookup::ends(consumer, &topic, [partition].into_iter(), timeout);
                     Found::End(
                         partition,
@@ -71,11 +71,14 @@ impl Thread {
                 partition,
                 from,
                 to,
-            } => warn!(
-                name: "position-lost",
-                cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partition, from, to,
-                "Kafka no longer has the group's position: reading goes on at the oldest record"
-            ),
+            } => {
+                warn!(
+                    name: "position-lost",
+                    cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partition, from, to,
+                    "Kafka no longer has the group's position: reading goes on at the oldest record"
+                );
+                self.doubt_topic();
+            }
         }
     }
 

@@ -48,6 +48,7 @@ impl Thread {
             self.commit();
         }
         self.look_after_health();
+        self.look_after_topic();
     }
 
     pub(super) fn tune(&mut self, tuning: Tuning) {
@@ -87,6 +88,7 @@ impl Thread {
             if !ok {
                 debug!(group = %self.key.id(), topic = %self.key.topic, partition, offset, "commit failed, will be tried again");
                 self.commit_soon();
+                self.doubt_topic();
             }
             if ok {
                 // The cluster is well again, whatever was said of it before.
@@ -154,7 +156,7 @@ impl Thread {
             return;
         };
         let topic = self.key.topic.clone();
-        let asked = self.questions.ask_end(move |consumer| {
+        let asked = self.questions.ask(move |consumer| {
             let ends = lookup::ends(consumer, &topic, positions.keys().copied(), AT_END_TIMEOUT);
             let at_end = ends.is_none_or(|ends| {
                 let mut ends = ends.iter();
@@ -175,8 +177,7 @@ impl Thread {
                 Reply::Mark(reply) => drop(reply.send(Err(Refusal::Joining))),
             }
         }
-        let open = self.state.last_commits();
-        if let Some(note) = self.joining.note()
+        if let Some((note, open)) = self.last_commits()
             && !open.is_empty()
         {
             let list = lookup::commit_list(&self.key.topic, note, open.into_iter());
@@ -217,6 +218,7 @@ impl Thread {
         }
         let refusal = match code {
             RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
+                self.doubt_topic();
                 Refusal::TopicMissing
             }
             RDKafkaErrorCode::TopicAuthorizationFailed

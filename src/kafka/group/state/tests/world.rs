@@ -181,7 +181,7 @@ impl World {
             }
             Op::Moved => {
                 self.moved = true;
-                self.state.set_moved();
+                self.state.set_moved(true);
             }
             Op::Retention { partition } => {
                 let log = &mut self.logs[partition % count];

@@ -1,0 +1,253 @@
+//! Topics that are deleted and made anew while a group reads them.
+
+use crate::common::daemon::Config;
+use crate::common::eventually;
+use crate::common::kafka::Kafka;
+use crate::common::resp::{Client, Value, ok};
+use crate::common::servers::start_kafka;
+use crate::setting::*;
+
+#[test]
+fn a_topic_made_anew_that_has_grown_past_the_old_position_is_read_from_its_beginning() {
+    let here = anew_setting(2);
+    here.kafka.write_values(&here.topic, 0, numbers(0..10));
+    let mut client = here.oldest();
+    read(&mut client, 10);
+    mark(&mut client, 0, 9);
+    here.wait_committed(&[10, 0]);
+    here.kafka.delete_topic(&here.topic);
+    here.kafka.create_topic(&here.topic, 2, &[]);
+    for partition in [0, 1] {
+        here.kafka
+            .write_values(&here.topic, partition, numbers(100..150));
+    }
+    // Records behind the old position come first, until it is known.
+    let seen = read_to_end(&mut client, &[50, 50]);
+    assert!(
+        seen.iter()
+            .all(|message| message.value.as_i64() >= Some(100))
+    );
+    here.wait_committed(&[50, 50]);
+    let notes: Vec<_> = here
+        .committed()
+        .into_iter()
+        .flatten()
+        .map(|c| c.note)
+        .collect();
+    assert!(
+        notes.iter().all(|note| note.starts_with("databus 1 2 ")),
+        "{notes:?}"
+    );
+    let line = here.daemon.wait_for_log("made anew");
+    assert!(
+        line.contains("WARN") && line.contains(&here.topic),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_mark_of_the_old_topic_is_none_in_the_new_one() {
+    let here = anew_setting(1);
+    here.kafka.write_values(&here.topic, 0, numbers(0..10));
+    let mut client = here.oldest();
+    read(&mut client, 10);
+    here.kafka.delete_topic(&here.topic);
+    here.kafka.create_topic(&here.topic, 1, &[]);
+    here.kafka.write_values(&here.topic, 0, numbers(100..150));
+    eventually("the group begins anew", || {
+        client.try_read_mget();
+        here.daemon.log().contains("made anew").then_some(())
+    });
+    let said = stale_mark(&mut client, 0, 9);
+    assert_eq!(
+        said,
+        "STALE partition 0 did not deliver that offset on this cluster"
+    );
+    assert_eq!(read(&mut client, 50)[0].offset, 0);
+    assert_eq!(client.call("SET 0 9"), ok());
+    here.wait_committed(&[10]);
+}
+
+#[test]
+fn a_topic_made_anew_that_ends_before_the_old_position_is_read_from_its_beginning() {
+    let here = anew_setting(1);
+    here.kafka.write_values(&here.topic, 0, numbers(0..10));
+    let mut client = here.oldest();
+    read(&mut client, 10);
+    mark(&mut client, 0, 9);
+    here.wait_committed(&[10]);
+    here.kafka.delete_topic(&here.topic);
+    here.kafka.create_topic(&here.topic, 1, &[]);
+    // Kafka itself goes back.
+    here.kafka.write_values(&here.topic, 0, numbers(100..103));
+    read_to_end(&mut client, &[3]);
+    here.daemon.wait_for_log("made anew");
+    eventually("all is marked", || {
+        read_and_mark(&mut client);
+        (here.committed_offsets() == [3]).then_some(())
+    });
+    drop(client);
+    let mut client = here.subscriber();
+    nothing(&mut client);
+    here.kafka.write_values(&here.topic, 0, ["103"]);
+    assert_eq!(read_values(&mut client, 1), ["103"]);
+}
+
+#[test]
+fn a_topic_made_anew_while_nobody_reads_is_read_from_its_beginning() {
+    let here = anew_setting(1);
+    here.kafka.write_values(&here.topic, 0, numbers(0..10));
+    let mut client = here.subscriber();
+    here.begin(&mut client);
+    drop(client);
+    eventually("the group is left", || {
+        (here.kafka.members(&here.group) == 0).then_some(())
+    });
+    here.kafka.delete_topic(&here.topic);
+    here.kafka.create_topic(&here.topic, 1, &[]);
+    here.kafka.write_values(&here.topic, 0, numbers(100..105));
+    assert_eq!(
+        read_values(&mut here.subscriber(), 5),
+        ["100", "101", "102", "103", "104"]
+    );
+}
+
+#[test]
+fn commits_of_a_daemon_that_has_not_seen_it_are_none_in_the_new_topic() {
+    let here = anew_setting(2);
+    let mut client = here.oldest();
+    here.begin(&mut client);
+    drop(client);
+    eventually("the group is left", || {
+        (here.kafka.members(&here.group) == 0).then_some(())
+    });
+    here.kafka.delete_topic(&here.topic);
+    here.kafka.create_topic(&here.topic, 2, &[]);
+    for partition in [0, 1] {
+        here.kafka
+            .write_values(&here.topic, partition, numbers(100..110));
+    }
+    let old = [(0, 5, "databus 1 2"), (1, 5, "databus 1 2")];
+    here.kafka.commit(&here.group, &here.topic, &old);
+    let mut client = here.subscriber();
+    assert_eq!(read(&mut client, 20).len(), 20);
+    for partition in [0, 1] {
+        mark(&mut client, partition, 6);
+    }
+    here.wait_committed(&[7, 7]);
+    drop(client);
+    // A daemon that knows nothing finds one position of the new topic, and one of the old.
+    eventually("the group is left", || {
+        (here.kafka.members(&here.group) == 0).then_some(())
+    });
+    here.kafka
+        .commit(&here.group, &here.topic, &[(1, 8, "databus 1 2")]);
+    let second = here.second_daemon();
+    let mut client = second.subscriber(&here.group, &here.topic);
+    let mut found: Vec<_> = read(&mut client, 13)
+        .iter()
+        .map(|m| (m.partition, m.offset))
+        .collect();
+    found.sort();
+    let all = (7..10)
+        .map(|offset| (0, offset))
+        .chain((0..10).map(|offset| (1, offset)));
+    assert_eq!(found, all.collect::<Vec<_>>());
+}
+
+#[test]
+fn several_daemons_begin_a_topic_made_anew_together() {
+    let here = anew_setting(4);
+    let second = here.second_daemon();
+    let mut clients = [here.oldest(), second.oldest(&here.group, &here.topic)];
+    here.spread(&mut clients);
+    here.kafka.delete_topic(&here.topic);
+    here.kafka.create_topic(&here.topic, 4, &[]);
+    for partition in 0..4 {
+        here.kafka
+            .write_values(&here.topic, partition, numbers(100..300));
+    }
+    let mut missing: std::collections::BTreeSet<_> =
+        (0..4).flat_map(|p| (0..200).map(move |o| (p, o))).collect();
+    eventually("all records come", || {
+        for client in &mut clients {
+            for message in client.try_read_mget()? {
+                let message = Message::parse(message);
+                assert!(message.value.as_i64() != Some(0) || missing.len() == 800);
+                missing.remove(&(message.partition, message.offset));
+                client.call(&format!("SET {} {}", message.partition, message.offset));
+            }
+        }
+        missing.is_empty().then_some(())
+    });
+    eventually("all is marked", || {
+        clients
+            .iter_mut()
+            .for_each(|client| drop(read_and_mark(client)));
+        (here.committed_offsets() == [200; 4]).then_some(())
+    });
+}
+
+/// The leader's epoch of the old topic was higher: librdkafka takes the new one's metadata for outdated.
+#[test]
+fn a_topic_made_anew_with_an_older_epoch_is_read_and_written() {
+    let server = start_kafka();
+    let kafka = Kafka::at(&server.brokers());
+    let topic = kafka.topic(1);
+    server.restart();
+    let daemon = often(Config::on(&server.brokers()))
+        .grant("g", &topic, "pubsub")
+        .start();
+    let mut publisher = daemon.publisher("g", &topic);
+    let mut client = daemon.oldest("g", &topic);
+    let mut publish = |number: i32| {
+        assert_eq!(publisher.call(&format!("SET k {number}")), ok());
+    };
+    (0..10).for_each(&mut publish);
+    read(&mut client, 10);
+    mark(&mut client, 0, 9);
+    kafka.wait_committed("g", &topic, &[10]);
+    kafka.delete_topic(&topic);
+    kafka.create_topic(&topic, 1, &[]);
+    (100..105).for_each(&mut publish);
+    assert_eq!(
+        read_values(&mut client, 5),
+        ["100", "101", "102", "103", "104"]
+    );
+    mark(&mut client, 0, 4);
+    kafka.wait_committed("g", &topic, &[5]);
+}
+
+fn anew_setting(partitions: i32) -> Setting {
+    setting_with(partitions, often)
+}
+
+/// Topics are looked at often, not each 30 s.
+fn often(config: Config) -> Config {
+    config.kafka("topic.metadata.refresh.interval.ms", "1000")
+}
+
+/// Reads and marks until each partition was read up to its end, from its beginning.
+fn read_to_end(client: &mut Client, ends: &[usize]) -> Vec<Message> {
+    let mut missing: std::collections::BTreeSet<_> = (0..)
+        .zip(ends)
+        .flat_map(|(p, end)| (0..*end as i64).map(move |o| (p, o)))
+        .collect();
+    let mut seen = Vec::new();
+    eventually("all records come", || {
+        for message in client.try_read_mget()?.into_iter().map(Message::parse) {
+            missing.remove(&(message.partition, message.offset));
+            match client.call(&format!("SET {} {}", message.partition, message.offset)) {
+                Value::Simple(_) => {}
+                other => drop(other.expect_error("ERR group is being joined")),
+            }
+            seen.push(message);
+        }
+        missing.is_empty().then_some(())
+    });
+    seen
+}
+
+fn numbers(range: std::ops::Range<i32>) -> impl Iterator<Item = String> {
+    range.map(|number| number.to_string())
+}
