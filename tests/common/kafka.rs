@@ -101,6 +101,17 @@ impl Kafka {
         self.wait_for_partitions(name, partitions);
     }
 
+    /// Creates a topic of one partition that lies on this broker only.
+    pub fn create_topic_on(&self, name: &str, broker: i32) {
+        let replicas = [broker];
+        let replicas = [&replicas[..]];
+        let topic = NewTopic::new(name, 1, TopicReplication::Variable(&replicas));
+        let topic = topic.set("min.insync.replicas", "1");
+        let results = wait(self.admin.create_topics([&topic], &options())).expect("Kafka answers");
+        results[0].as_ref().expect("the topic is made");
+        self.wait_for_partitions(name, 1);
+    }
+
     pub fn delete_topic(&self, name: &str) {
         let results = wait(self.admin.delete_topics(&[name], &options())).expect("Kafka answers");
         results[0].as_ref().expect("the topic is deleted");

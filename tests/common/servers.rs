@@ -18,10 +18,11 @@ pub struct MariaDb(Server);
 /// A running Redis. Ended, and its folder removed, with this value, and however the test ends.
 pub struct Redis(Server);
 
-/// A Kafka of one broker that is no other test's. Ended, and its folder removed, with this value.
+/// A Kafka that is no other test's. Ended, and its folder removed, with this value.
 pub struct OwnKafka {
     folder: TempDir,
     base: u16,
+    count: u16,
 }
 
 /// A server that was not asked to answer: it accepts and stays silent.
@@ -66,16 +67,27 @@ pub fn start_mariadb_with(more: &[String]) -> MariaDb {
     mariadb
 }
 
+/// A Kafka of one broker.
 pub fn start_kafka() -> OwnKafka {
-    // The controller has the port 100 behind the broker's.
-    let base = eventually("two free ports", || {
-        let broker = free_port();
-        TcpListener::bind(("127.0.0.1", broker + 100)).ok()?;
-        Some(broker - 1)
+    start_kafka_of(1)
+}
+
+/// A Kafka of so many brokers, which are 1, 2 ...
+pub fn start_kafka_of(count: u16) -> OwnKafka {
+    // Each controller has the port 100 behind its broker's.
+    let base = eventually("free ports", || {
+        let first = free_port();
+        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        let all = (first..first + count).all(|port| free(port) && free(port + 100));
+        all.then_some(first - 1)
     });
     let folder = folder();
-    let kafka = OwnKafka { folder, base };
-    kafka.command(&["up", "1"]);
+    let kafka = OwnKafka {
+        folder,
+        base,
+        count,
+    };
+    kafka.command(&["up", &count.to_string()]);
     kafka
 }
 
@@ -223,7 +235,8 @@ impl Redis {
 
 impl OwnKafka {
     pub fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.base + 1)
+        let brokers = (1..=self.count).map(|i| format!("127.0.0.1:{}", self.base + i));
+        brokers.collect::<Vec<_>>().join(",")
     }
 
     /// SIGSTOP: connections stay, and nobody answers.
@@ -231,13 +244,14 @@ impl OwnKafka {
         self.command(&["pause", "1"]);
     }
 
-    /// The broker ends as an operator ends it, and comes back with what it had.
-    pub fn restart(&self) {
-        self.command(&["stop", "1"]);
+    /// A broker ends as an operator ends it, and comes back with what it had.
+    pub fn restart(&self, broker: u16) {
+        let i = broker.to_string();
+        self.command(&["stop", &i]);
         eventually("the broker has ended", || {
-            TcpListener::bind(("127.0.0.1", self.base + 1)).ok()
+            TcpListener::bind(("127.0.0.1", self.base + broker)).ok()
         });
-        self.command(&["start", "1"]);
+        self.command(&["start", &i]);
         self.command(&["wait"]);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::common::daemon::Config;
 use crate::common::kafka::Kafka;
 use crate::common::resp::{ok, request, timed};
+use crate::common::servers::start_kafka_of;
 use crate::common::{eventually, free_port};
 use crate::*;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -54,6 +55,36 @@ fn a_topic_that_is_deleted_and_made_anew_works_again() {
             .iter()
             .any(|record| record.key_text() == "again")
     );
+}
+
+/// The new topic has another leader, with an older epoch: librdkafka takes its metadata for outdated.
+#[test]
+fn a_topic_that_is_made_anew_elsewhere_works_again() {
+    let server = start_kafka_of(2);
+    let kafka = Kafka::at(&server.brokers());
+    let topic = common::unique("t");
+    kafka.create_topic_on(&topic, 2);
+    server.restart(2);
+    let daemon = Config::on(&server.brokers())
+        .grant("g", &topic, "pub")
+        .limit("delivery_timeout", "\"5s\"")
+        .start();
+    let mut client = daemon.publisher("g", &topic);
+    eventually("Kafka works again", || {
+        (client.call("SET old v") == ok()).then_some(())
+    });
+    // By then the daemon knows which topic it is.
+    for _ in 0..50 {
+        client.call("SET old v");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    kafka.delete_topic(&topic);
+    kafka.create_topic_on(&topic, 1);
+    eventually("it works again", || {
+        (client.call("SET again v") == ok()).then_some(())
+    });
+    let records = kafka.records(&topic);
+    assert!(records.iter().any(|record| record.key_text() == "again"));
 }
 
 #[test]

@@ -11,10 +11,9 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::begin::{self, Begin, Stored};
 use super::context::Context;
-use super::known::{Known, Word};
 use super::note::Note;
 use crate::kafka::native;
-use crate::kafka::topic_id::TopicId;
+use crate::kafka::topic_id::{Known, TopicId, Word};
 use topic::{id, partition_count};
 
 pub(super) use topic::topic_id;

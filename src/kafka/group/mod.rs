@@ -5,8 +5,8 @@
 mod begin;
 mod context;
 mod joining;
-mod known;
 mod lookup;
+mod memory;
 mod note;
 mod partition;
 mod questions;

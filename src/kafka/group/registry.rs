@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tracing::{error, warn};
 
 use super::context::Context;
-use super::known::Memory;
+use super::memory::Memory;
 use super::subscription::Subscription;
 use super::thread::{STACK, Thread};
 use super::{Command, GroupKey, Refusal, Settings, Tuning};

@@ -19,7 +19,7 @@ use tracing::debug;
 use self::anew::TopicWatch;
 use super::context::Context;
 use super::joining::Joining;
-use super::known::Memory;
+use super::memory::Memory;
 use super::questions::Questions;
 use super::state::{self, GroupLimits, Member, State};
 use super::{Command, Delivered, GroupKey, MarkReply, Refusal, Settings, Tuning};

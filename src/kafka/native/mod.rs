@@ -28,7 +28,7 @@ pub use mock::MockCluster;
 pub use producer::{Polled, Producer, Topic};
 pub use properties::property_names;
 pub use report::{Headers, Report, Reports, Status};
-pub use topic::topic_id;
+pub use topic::{Found, topic_ids};
 
 /// An error code of Kafka or of librdkafka: [`RDKafkaRespErr`], without that enum's limit to the codes it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

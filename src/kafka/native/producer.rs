@@ -9,10 +9,10 @@ use rdkafka::ClientContext;
 use rdkafka::bindings as rdk;
 use rdkafka::client::Client;
 use rdkafka::config::ClientConfig;
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
-use super::{Code, Headers, Owned, Queue, Reports};
+use super::{Code, Found, Headers, Owned, Queue, Reports, topic_ids};
 
 /// A producer client. It reports only to who calls [`Producer::poll`].
 pub struct Producer<C: ClientContext + 'static> {
@@ -96,6 +96,29 @@ impl<C: ClientContext + 'static> Producer<C> {
     /// As [`super::probe`].
     pub fn probe(&self) -> bool {
         super::probe(self.owned.client())
+    }
+
+    /// Asks for the ids of these topics, which are different ones that it writes to; the answers come in their order. Waits, twice
+    /// `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// Kafka's, or there is no answer in time.
+    pub fn topic_ids(&self, topics: &[&str], timeout: Duration) -> KafkaResult<Vec<Found>> {
+        let Some(first) = topics.first() else {
+            return Ok(Vec::new());
+        };
+        let client = self.owned.client();
+        // Who answers this can be asked for more.
+        let broker = client
+            .fetch_metadata(Some(first), timeout)?
+            .orig_broker_id();
+        topic_ids(client, topics, broker, timeout).map_err(|code| {
+            let known = code
+                .known()
+                .unwrap_or(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN);
+            KafkaError::MetadataFetch(known.into())
+        })
     }
 
     /// Records not reported yet, and events not polled yet.

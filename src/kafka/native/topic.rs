@@ -12,36 +12,48 @@ use rdkafka::types::RDKafkaRespErr;
 use super::{Code, Event, Queue, millis};
 use crate::kafka::topic_id::TopicId;
 
-/// Asks this broker for the topic's id; `None` where it is too old to have ids. Waits for the answer, `timeout` at most.
+/// A topic's id, `None` where the broker is too old to have ids; or Kafka's error for this topic.
+pub type Found = Result<Option<TopicId>, Code>;
+
+/// Asks this broker for the ids of these topics, which are different ones; the answers come in their order. Waits, `timeout` at most.
 ///
 /// # Errors
 ///
-/// Kafka's for this topic, or there is no answer in time.
-pub fn topic_id<C: ClientContext>(
+/// Kafka's for the whole question, or there is no answer in time.
+pub fn topic_ids<C: ClientContext>(
     client: &Client<C>,
-    topic: &str,
+    topics: &[&str],
     broker: i32,
     timeout: Duration,
-) -> Result<Option<TopicId>, Code> {
-    let event = describe(client, topic, broker, timeout)?;
-    match event.error() {
-        Code(0) => {}
-        code => return Err(code),
+) -> Result<Vec<Found>, Code> {
+    let event = describe(client, topics, broker, timeout)?;
+    match event.error().known() {
+        Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR) => {}
+        Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE) => {
+            return Ok(vec![Ok(None); topics.len()]);
+        }
+        _ => return Err(event.error()),
     }
     let mut count = 0;
-    // SAFETY: it is the event of that answer; what it gives lives as long. A null error is none and gives 0, and every description has
-    // an id.
+    // SAFETY: it is the event of that answer; what it gives lives as long.
     unsafe {
         let answer = rdk::rd_kafka_event_DescribeTopics_result(event.0.as_ptr());
         let topics = rdk::rd_kafka_DescribeTopics_result_topics(answer, &mut count);
-        if count == 0 {
-            return Ok(None);
-        }
-        match rd_kafka_error_code(rdk::rd_kafka_TopicDescription_error(*topics)) {
+        Ok((0..count).map(|i| read(*topics.add(i))).collect())
+    }
+}
+
+/// # Safety
+///
+/// The description is alive.
+unsafe fn read(topic: *const rdk::rd_kafka_TopicDescription_t) -> Found {
+    // SAFETY: the caller's promise. A null error is none and gives 0, and every description has an id.
+    unsafe {
+        match rd_kafka_error_code(rdk::rd_kafka_TopicDescription_error(topic)) {
             0 => {}
             code => return Err(Code(code)),
         }
-        let id = rdk::rd_kafka_TopicDescription_topic_id(*topics);
+        let id = rdk::rd_kafka_TopicDescription_topic_id(topic);
         let high = rdk::rd_kafka_Uuid_most_significant_bits(id) as u64;
         let low = rdk::rd_kafka_Uuid_least_significant_bits(id) as u64;
         Ok(TopicId::new(u128::from(high) << 64 | u128::from(low)))
@@ -50,20 +62,21 @@ pub fn topic_id<C: ClientContext>(
 
 fn describe<C: ClientContext>(
     client: &Client<C>,
-    topic: &str,
+    topics: &[&str],
     broker: i32,
     timeout: Duration,
 ) -> Result<Event, Code> {
-    let topic = CString::new(topic)
-        .map_err(|_| Code::from(RDKafkaRespErr::RD_KAFKA_RESP_ERR__INVALID_ARG))?;
+    let names: Result<Vec<CString>, _> = topics.iter().map(|name| CString::new(*name)).collect();
+    let names = names.map_err(|_| Code::from(RDKafkaRespErr::RD_KAFKA_RESP_ERR__INVALID_ARG))?;
+    let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let client = client.native_ptr();
-    let mut names: [*const c_char; 1] = [topic.as_ptr()];
-    // SAFETY: the client is alive and outlives the queue, which is dropped here; the name is copied, and collection and options are ours
+    // SAFETY: the client is alive and outlives the queue, which is dropped here; the names are copied, and collection and options are ours
     // to destroy once the question is asked.
     let queue = unsafe {
         let queue = rdk::rd_kafka_queue_new(client);
         let queue = Queue(NonNull::new(queue).expect("librdkafka aborts without memory"));
-        let names = rdk::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+        let collection =
+            rdk::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
         let options = rdk::rd_kafka_AdminOptions_new(
             client,
             rdk::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
@@ -77,9 +90,9 @@ fn describe<C: ClientContext>(
             0,
         );
         rdk::rd_kafka_AdminOptions_set_broker(options, broker, ptr::null_mut(), 0);
-        rdk::rd_kafka_DescribeTopics(client, names, options, queue.0.as_ptr());
+        rdk::rd_kafka_DescribeTopics(client, collection, options, queue.0.as_ptr());
         rdk::rd_kafka_AdminOptions_destroy(options);
-        rdk::rd_kafka_TopicCollection_destroy(names);
+        rdk::rd_kafka_TopicCollection_destroy(collection);
         queue
     };
     let deadline = Instant::now() + timeout;
@@ -120,15 +133,19 @@ mod tests {
             .set("bootstrap.servers", mock.bootstrap_servers())
             .set("group.id", "g");
         let consumer: BaseConsumer = config.create().unwrap();
-        let ask = |topic| topic_id(consumer.client(), topic, 1, Duration::from_secs(20));
-        let (a, b) = (ask("a").unwrap().unwrap(), ask("b").unwrap().unwrap());
+        let ask = |topics: &[&str]| {
+            topic_ids(consumer.client(), topics, 1, Duration::from_secs(20)).unwrap()
+        };
+        let found = ask(&["b", "nothing", "a"]);
+        assert_eq!(found.len(), 3);
+        let (a, b) = (found[2].unwrap().unwrap(), found[0].unwrap().unwrap());
         assert_ne!(a, b);
-        assert_eq!(ask("a"), Ok(Some(a)));
         let unknown = Code::from(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-        assert_eq!(ask("nothing"), Err(unknown));
+        assert_eq!(found[1], Err(unknown));
+        assert_eq!((ask(&["a"]), ask(&[])), (vec![Ok(Some(a))], Vec::new()));
         mock.set_broker_up(1, false).unwrap();
         let begun = Instant::now();
-        assert!(topic_id(consumer.client(), "a", 1, Duration::from_millis(300)).is_err());
+        assert!(topic_ids(consumer.client(), &["a"], 1, Duration::from_millis(300)).is_err());
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
 }

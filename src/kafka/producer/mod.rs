@@ -4,6 +4,7 @@
 //! ticket. The producer's own thread polls the reports, judges them, and puts the [outcomes](Outcome) where the
 //! writer finds them. Records of one connection to one partition stay in order, through retries too.
 
+mod anew;
 mod completions;
 mod headers;
 mod lanes;
@@ -188,6 +189,20 @@ impl Inner {
 
     fn by_token(&self, token: usize) -> Arc<Topic> {
         Arc::clone(&self.topics.lock().expect(UNPOISONED).by_token[token])
+    }
+
+    /// The topics that the client in use has handles of: token and name.
+    fn opened(&self) -> Vec<(usize, String)> {
+        let topics = self.topics.lock().expect(UNPOISONED);
+        let opened = topics.by_token.iter().filter(|t| t.handle.load().is_some());
+        opened.map(|t| (t.token, t.name.clone())).collect()
+    }
+
+    /// The topics with records on their way.
+    fn busy(&self) -> Vec<usize> {
+        let topics = self.topics.lock().expect(UNPOISONED);
+        let busy = topics.by_token.iter().filter(|t| !t.share.is_empty());
+        busy.map(|t| t.token).collect()
     }
 
     /// The topic's handle, made if need be.

@@ -1,5 +1,6 @@
 //! The thread of a producer: delivery reports, replacement after a fatal error, and the end.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::watch;
 
+use super::anew::Ids;
 use super::lanes::{Delivered, Ticket};
 use super::outcome::{Judge, Outcome, Why};
 use super::share::Refusal;
@@ -29,6 +31,9 @@ pub(super) struct Poller {
     worn_out: bool,
     /// Whether a record was written since the last look.
     written: bool,
+    ids: Ids,
+    /// Topics whose records failed or are late, since the last look.
+    doubtful: BTreeSet<usize>,
     /// When the client was put to use.
     since: Instant,
     /// Clients in a row that failed soon.
@@ -44,6 +49,7 @@ impl Poller {
         end: watch::Sender<bool>,
     ) -> io::Result<()> {
         let since = Instant::now();
+        let ids = Ids::new(&inner.cluster.producer_config(&inner.limits));
         let poller = Self {
             inner,
             native,
@@ -52,6 +58,8 @@ impl Poller {
             reached: false,
             worn_out: false,
             written: false,
+            ids,
+            doubtful: BTreeSet::new(),
             since,
             failures: 0,
             end,
@@ -73,12 +81,15 @@ impl Poller {
             }
             let polled = self.poll(TICK);
             if matches!(polled, Polled::Fatal) || self.worn_out {
-                self.replace();
+                self.replace(None);
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 self.look();
                 self.look_for_late();
+                if let Some(why) = self.look_at_topics() {
+                    self.replace(Some(why));
+                }
             }
         }
     }
@@ -96,6 +107,7 @@ impl Poller {
             }
         }
         self.since = Instant::now();
+        self.ids.renewed();
         self.inner.install(Some(Arc::clone(&self.native)));
         if self.inner.deadline().is_none() {
             self.inner.gate.open();
@@ -111,11 +123,12 @@ impl Poller {
             wakers,
             worn_out,
             written,
+            doubtful,
             ..
         } = self;
         native.poll(timeout, |token, reports| {
             let topic = inner.by_token(token);
-            let mut any_written = false;
+            let (mut any_written, mut any_failed) = (false, false);
             let delivered = reports.map(|mut report| {
                 let ticket = Ticket::unpack(report.opaque());
                 let headers = if ticket.recycle {
@@ -131,7 +144,9 @@ impl Poller {
                     token,
                     &topic.name,
                 );
-                any_written |= outcome == Outcome::Written;
+                let is_written = outcome == Outcome::Written;
+                any_written |= is_written;
+                any_failed |= !is_written;
                 *worn_out |= error == WORN_OUT;
                 Delivered {
                     ticket,
@@ -142,6 +157,9 @@ impl Poller {
             let freed = inner.lanes.deliver(delivered, wakers);
             inner.gate.release(&topic.share, freed);
             wakers.drain(..).for_each(Waker::wake);
+            if any_failed {
+                doubtful.insert(token);
+            }
             if any_written {
                 *written = true;
                 inner.health.up();
@@ -170,24 +188,39 @@ impl Poller {
         let written = std::mem::take(&mut self.written);
         let now = Instant::now();
         match self.inner.lanes.late(now, OVERDUE) {
-            Some(late) => self
-                .inner
-                .health
-                .unconfirmed(late.records, now - late.since),
+            Some(late) => {
+                let health = &self.inner.health;
+                health.unconfirmed(late.records, now - late.since);
+                self.doubtful.extend(self.inner.busy());
+            }
             None if written => self.inner.health.confirmed(),
             None => {}
         }
     }
 
+    /// Looks whether topics were made anew. Returns why the client is to be replaced, where records of such a one do not arrive.
+    fn look_at_topics(&mut self) -> Option<String> {
+        let cluster = &*self.inner.cluster.name;
+        for token in self.ids.take() {
+            let topic = &*self.inner.by_token(token).name;
+            tracing::info!(cluster, topic, "the topic was deleted and made anew");
+        }
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let opened = self.inner.opened();
+        self.ids.ask(&self.native, &opened, !doubtful.is_empty());
+        let anew = doubtful.iter().find(|token| self.ids.is_anew(**token))?;
+        let topic = &*self.inner.by_token(*anew).name;
+        Some(format!("the topic '{topic}' was made anew"))
+    }
+
     /// Answers all records of a client that failed, and only then makes another: so what a later record finds in Kafka is not
     /// overtaken by an earlier one.
-    fn replace(&mut self) {
+    fn replace(&mut self, why: Option<String>) {
         let gate = &self.inner.gate;
         gate.shut(None);
         self.inner.install(None);
-        let why = self
-            .native
-            .fatal_error()
+        let why = why
+            .or_else(|| self.native.fatal_error())
             .unwrap_or_else(|| "its producer id is used up".into());
         let cluster = &*self.inner.cluster.name;
         tracing::warn!(name: "producer-replaced", cluster, why, "the producer cannot go on and is replaced");

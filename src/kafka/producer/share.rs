@@ -53,6 +53,13 @@ pub(super) enum Refusal {
     Closed,
 }
 
+impl Share {
+    /// Whether no record of the topic is on its way.
+    pub fn is_empty(&self) -> bool {
+        self.used.load(SeqCst) == 0
+    }
+}
+
 impl Gate {
     pub fn new(bytes: usize) -> Self {
         Self {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaRespErr;
 
 use super::super::context::Context;
 use super::{LookupError, failed};
@@ -58,11 +57,11 @@ pub(super) fn id(
     topic: &str,
     broker: i32,
 ) -> Result<Option<TopicId>, LookupError> {
-    let id = native::topic_id(consumer.client(), topic, broker, ID_TIMEOUT);
-    id.or_else(|code| match code.known() {
-        Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE) => Ok(None),
-        Some(known) => Err(failed(KafkaError::MetadataFetch(known.into()))),
-        None => Err(LookupError::Failed(code.describe().to_owned())),
+    let ids = native::topic_ids(consumer.client(), &[topic], broker, ID_TIMEOUT);
+    let id = ids.and_then(|ids| ids.into_iter().next().unwrap_or(Ok(None)));
+    id.map_err(|code| match code.known() {
+        Some(known) => failed(KafkaError::MetadataFetch(known.into())),
+        None => LookupError::Failed(code.describe().to_owned()),
     })
 }
 

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use tracing::{debug, warn};
 
-use super::super::known::{Known, Memory, Word};
 use super::super::lookup::{self, LookupError};
+use super::super::memory::Memory;
 use super::super::note::Note;
 use super::super::questions::Found;
 use super::joining::LOOKUP_TIMEOUT;
 use super::{TICK, Thread};
-use crate::kafka::topic_id::TopicId;
+use crate::kafka::topic_id::{self, Known, TopicId, Word};
 
 /// Which topic the group reads, and when that is asked again.
 pub(super) struct TopicWatch {
@@ -31,10 +31,7 @@ pub(super) struct TopicWatch {
 
 impl TopicWatch {
     pub(super) fn new(memory: Memory, consumer: &ClientConfig) -> Self {
-        // As often as the consumer itself looks for new partitions.
-        let set = consumer.get("topic.metadata.refresh.interval.ms");
-        let set = set.and_then(|text| text.parse().ok()).filter(|ms| *ms > 0);
-        let interval = set.map_or(INTERVAL, Duration::from_millis).max(TICK);
+        let interval = topic_id::interval(consumer);
         Self {
             known: memory.known(),
             memory,
@@ -132,6 +129,3 @@ impl Thread {
         })
     }
 }
-
-/// Where the consumer does not look by itself.
-const INTERVAL: Duration = Duration::from_secs(30);
