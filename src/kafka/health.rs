@@ -1,5 +1,7 @@
 //! Whether a client reaches its cluster and is answered in time, told when it changes.
 
+mod trouble;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -8,6 +10,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use self::trouble::Trouble;
 use super::cluster::short_reason;
 
 /// What a client knows of its cluster.
@@ -18,6 +21,8 @@ pub struct Status {
     pub since: SystemTime,
     /// Why it is not reachable, in a few words; empty where it is.
     pub why: String,
+    /// Whether connecting has come to anything yet, good or bad.
+    pub tried: bool,
 }
 
 /// The context of every client: takes librdkafka's log and errors, and keeps the status. Its clones are one.
@@ -42,20 +47,11 @@ enum Client {
 
 struct State {
     status: Status,
-    /// What a broker's last failure was; it says more than that all of them are down.
-    failure: String,
+    /// What a broker's last failure was, and when; it says more than that all of them are down.
+    failure: Option<(String, Instant)>,
     /// When a broker answered first, after the client was made or the cluster was away.
     reached: Option<Instant>,
     trouble: Option<Trouble>,
-}
-
-/// What the journal was told, and not yet that it is over.
-struct Trouble {
-    since: Instant,
-    /// That no broker can be reached.
-    away: bool,
-    /// When it was last told that something waits.
-    overdue: Option<Instant>,
 }
 
 /// An event of this client; those of groups are summed up by cluster.
@@ -85,6 +81,7 @@ impl Health {
             reachable: false,
             since: SystemTime::now(),
             why: "no broker has answered yet".into(),
+            tried: false,
         };
         Self(Arc::new(Watched {
             cluster,
@@ -92,7 +89,7 @@ impl Health {
             reachable: AtomicBool::new(false),
             state: Mutex::new(State {
                 status,
-                failure: String::new(),
+                failure: None,
                 reached: None,
                 trouble: None,
             }),
@@ -111,6 +108,14 @@ impl Health {
         self.0.state.lock().expect(UNPOISONED).status.clone()
     }
 
+    /// Why the cluster cannot be reached, where it cannot.
+    pub fn away(&self) -> Option<String> {
+        if self.reachable() {
+            return None;
+        }
+        Some(self.status().why).filter(|why| !why.is_empty())
+    }
+
     /// A broker has answered.
     pub fn up(&self) {
         if self.reachable() {
@@ -124,15 +129,25 @@ impl Health {
             reachable: true,
             since: SystemTime::now(),
             why: String::new(),
+            tried: true,
         };
         self.0.reachable.store(true, Ordering::Relaxed);
         let first = state.reached.replace(Instant::now()).is_none();
         match state.trouble.take() {
-            Some(trouble) => self.0.recovered(&trouble),
-            None if first && matches!(self.0.client, Client::Only(_)) => {
+            Some(trouble) if trouble.is_told() => self.0.recovered(&trouble),
+            _ if first && matches!(self.0.client, Client::Only(_)) => {
                 tell!(name: "cluster-reached", INFO, self.0, "cluster reached");
             }
-            None => tracing::debug!(cluster = self.0.cluster, "cluster reached"),
+            _ => tracing::debug!(cluster = self.0.cluster, "cluster reached"),
+        }
+    }
+
+    /// Tells that no broker can be reached, where nobody says why. To be called every second or so.
+    pub fn look(&self) {
+        let mut state = self.0.state.lock().expect(UNPOISONED);
+        let untold = state.trouble.as_ref().and_then(Trouble::untold_away);
+        if untold.is_some_and(|since| since.elapsed() >= REASON) {
+            self.0.tell_away(&mut state);
         }
     }
 
@@ -146,42 +161,19 @@ impl Health {
             return;
         }
         let now = Instant::now();
-        let trouble = state.trouble.get_or_insert(Trouble {
-            since: now.checked_sub(oldest).unwrap_or(now),
-            away: false,
-            overdue: None,
-        });
-        if trouble
-            .overdue
-            .is_some_and(|told| now.duration_since(told) < REPEATED)
-        {
+        let since = now.checked_sub(oldest).unwrap_or(now);
+        let trouble = state.trouble.get_or_insert(Trouble::since(since));
+        if !trouble.is_overdue_news(now) {
             return;
         }
-        trouble.overdue = Some(now);
         let seconds = oldest.as_secs();
         let why = Some(&*state.status.why).filter(|why| !why.is_empty());
         match &self.0.client {
             Client::Only(_) => {
-                tell!(
-                    name: "unconfirmed",
-                    WARN,
-                    self.0,
-                    "Kafka does not confirm records: who sent them waits",
-                    waiting,
-                    seconds,
-                    why
-                );
+                tell!(name: "unconfirmed", WARN, self.0, "Kafka does not confirm records: who sent them waits", waiting, seconds, why);
             }
             Client::Group(_) => {
-                tell!(
-                    name: "unconfirmed",
-                    WARN,
-                    self.0,
-                    "Kafka does not confirm marks: they are tried again",
-                    waiting,
-                    seconds,
-                    why
-                );
+                tell!(name: "unconfirmed", WARN, self.0, "Kafka does not confirm marks: they are tried again", waiting, seconds, why);
             }
         }
     }
@@ -191,40 +183,68 @@ impl Health {
         let mut state = self.0.state.lock().expect(UNPOISONED);
         if state.status.reachable
             && let Some(trouble) = state.trouble.take()
+            && trouble.is_told()
         {
             self.0.recovered(&trouble);
         }
     }
 
-    fn down(&self, reason: &str) {
+    /// All brokers are down.
+    fn down(&self) {
         let mut state = self.0.state.lock().expect(UNPOISONED);
-        let why = match state.failure.is_empty() {
-            true => short_reason(reason),
-            false => state.failure.clone(),
-        };
-        let trouble = state.trouble.get_or_insert(Trouble {
-            since: Instant::now(),
-            away: false,
-            overdue: None,
-        });
-        if !std::mem::replace(&mut trouble.away, true) {
-            tell!(name: "cluster-away", WARN, self.0, "cluster cannot be reached", why);
+        let known = state
+            .failure
+            .as_ref()
+            .filter(|(_, at)| at.elapsed() < FRESH)
+            .map(|(why, _)| why.clone());
+        let is_known = known.is_some();
+        let now = Instant::now();
+        let was_away = state.trouble.as_ref().is_some_and(Trouble::is_away);
+        let status = &mut state.status;
+        if status.reachable {
+            status.since = SystemTime::now();
         }
-        let since = if state.status.reachable {
-            SystemTime::now()
-        } else {
-            state.status.since
-        };
-        state.status = Status {
-            reachable: false,
-            since,
-            why,
-        };
+        // librdkafka says the same again only twice a minute.
+        match known {
+            Some(why) => status.why = why,
+            None if !was_away => status.why = NO_BROKER.into(),
+            None => {}
+        }
+        (status.reachable, status.tried) = (false, true);
         self.0.reachable.store(false, Ordering::Relaxed);
+        let trouble = state.trouble.get_or_insert(Trouble::since(now));
+        trouble.away(now);
+        if is_known && trouble.untold_away().is_some() {
+            self.0.tell_away(&mut state);
+        }
+    }
+
+    /// A broker has failed.
+    fn failed(&self, why: String) {
+        let mut state = self.0.state.lock().expect(UNPOISONED);
+        state.failure = Some((why.clone(), Instant::now()));
+        let Some(trouble) = state.trouble.as_ref().filter(|trouble| trouble.is_away()) else {
+            return;
+        };
+        let untold = trouble.untold_away();
+        if !state.status.reachable {
+            state.status.why = why;
+        }
+        if untold.is_some() {
+            self.0.tell_away(&mut state);
+        }
     }
 }
 
 impl Watched {
+    fn tell_away(&self, state: &mut State) {
+        if let Some(trouble) = &mut state.trouble {
+            trouble.away_told();
+        }
+        let why = &*state.status.why;
+        tell!(name: "cluster-away", WARN, self, "cluster cannot be reached", why);
+    }
+
     fn recovered(&self, trouble: &Trouble) {
         let seconds = trouble.since.elapsed().as_secs();
         tell!(name: "cluster-reached", INFO, self, "cluster reached again", seconds);
@@ -238,7 +258,8 @@ impl ClientContext for Health {
 
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => self.down(reason),
+            // The reason is a count of brokers, and not always right.
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.down(),
             Some(
                 RDKafkaErrorCode::BrokerTransportFailure
                 | RDKafkaErrorCode::Resolve
@@ -247,7 +268,7 @@ impl ClientContext for Health {
                 | RDKafkaErrorCode::OperationTimedOut,
             ) => {
                 tracing::debug!(cluster = self.0.cluster, "{reason}");
-                self.0.state.lock().expect(UNPOISONED).failure = short_reason(reason);
+                self.failed(short_reason(reason));
             }
             _ => tell!(name: "kafka-error", WARN, self.0, "an error of Kafka", %error, reason),
         }
@@ -256,33 +277,13 @@ impl ClientContext for Health {
 
 /// What Kafka has not confirmed after this is told.
 pub const OVERDUE: Duration = Duration::from_secs(5);
-const REPEATED: Duration = Duration::from_secs(60);
+/// What is known of a cluster that is away where no broker's failure is.
+pub const NO_BROKER: &str = "no broker answers";
+/// How long that is kept back, because the reason may come.
+const REASON: Duration = Duration::from_secs(2);
+/// A failure that is older explains nothing; the same one is not heard of for a minute.
+const FRESH: Duration = Duration::from_secs(90);
 const UNPOISONED: &str = "nothing panics while it holds this lock";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_failure_explains_why_all_are_down() {
-        let health = Health::new("c", "producer");
-        assert!(!health.reachable());
-        let global = |code| KafkaError::Global(code);
-        health.up();
-        assert!(health.reachable() && health.status().why.is_empty());
-        let reason = "h:1/1: Connect to ipv4#10.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
-        health.error(global(RDKafkaErrorCode::BrokerTransportFailure), reason);
-        assert!(health.reachable(), "one broker is not the cluster");
-        health.error(
-            global(RDKafkaErrorCode::AllBrokersDown),
-            "1/1 brokers are down",
-        );
-        let status = health.status();
-        assert_eq!(
-            (status.reachable, status.why.as_str()),
-            (false, "Connection refused")
-        );
-        health.up();
-        assert!(health.status().since > status.since && health.reachable());
-    }
-}
+mod tests;

@@ -37,7 +37,15 @@ impl fmt::Display for Why {
 /// Makes outcomes of reports; keeps the last reason, because what fails, fails in masses.
 pub(super) struct Judge {
     delivery_timeout: Duration,
-    last: Option<(Status, Code, usize, Why)>,
+    last: Option<Last>,
+}
+
+struct Last {
+    /// Status, code and topic.
+    of: (Status, Code, usize),
+    /// Why the cluster could not be reached.
+    away: Option<String>,
+    why: Why,
 }
 
 impl Judge {
@@ -48,7 +56,8 @@ impl Judge {
         }
     }
 
-    /// The outcome of a record. `was_in_request` tells whether it failed as part of a request; `token` tells topics apart.
+    /// The outcome of a record. `was_in_request` tells whether it failed as part of a request; `away` why the
+    /// cluster cannot be reached, where that is known; `token` tells topics apart.
     ///
     /// librdkafka's status is what it knows of the record, and it never goes back from "possibly" to "not" (`rdkafka_msg.c`,
     /// `rdkafka_request.c`). "Not persisted" are records that waited in its queue until `message.timeout.ms`, were purged there, were
@@ -66,6 +75,7 @@ impl Judge {
         status: Status,
         code: Code,
         was_in_request: impl Fn() -> bool,
+        away: impl Fn() -> Option<String>,
         token: usize,
         topic: &str,
     ) -> Outcome {
@@ -77,11 +87,21 @@ impl Judge {
             ) if was_in_request() => Status::PossiblyPersisted,
             (status, _) => status,
         };
+        let of = (status, code, token);
+        let is_timeout = code.known() == Some(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+        let away = match status {
+            Status::NotPersisted if is_timeout => away(),
+            _ => None,
+        };
         let why = match &self.last {
-            Some((s, c, t, why)) if (*s, *c, *t) == (status, code, token) => why.clone(),
+            Some(last) if last.of == of && last.away == away => last.why.clone(),
             _ => {
-                let why = Why::new(self.words(status, code, topic));
-                self.last = Some((status, code, token, why.clone()));
+                let why = Why::new(self.words(status, code, away.as_deref(), topic));
+                self.last = Some(Last {
+                    of,
+                    away,
+                    why: why.clone(),
+                });
                 why
             }
         };
@@ -91,13 +111,12 @@ impl Judge {
         }
     }
 
-    fn words(&self, status: Status, code: Code, topic: &str) -> String {
+    fn words(&self, status: Status, code: Code, away: Option<&str>, topic: &str) -> String {
         let time = self.delivery_timeout.as_secs_f64();
         match (code.known(), status) {
             (Some(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT), Status::NotPersisted) => {
-                format!(
-                    "Kafka did not take it within {time} s: no leader, too few in-sync replicas, or not reachable"
-                )
+                let why = away.unwrap_or("no leader, too few in-sync replicas, or not reachable");
+                format!("Kafka did not take it within {time} s: {why}")
             }
             (Some(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT), _) => {
                 format!("no reply from Kafka within {time} s")
@@ -166,7 +185,9 @@ mod tests {
     fn statuses_become_outcomes() {
         let mut judge = Judge::new(Duration::from_millis(1500));
         let timed_out = Code::from(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
-        let mut told = |status, code| match judge.judge(status, code, || true, 0, "t") {
+        let away = std::cell::Cell::new(None);
+        let away_now = || away.get().map(str::to_owned);
+        let mut told = |status, code| match judge.judge(status, code, || true, away_now, 0, "t") {
             Outcome::Written => "written".to_owned(),
             Outcome::NotWritten(why) => format!("not: {why}"),
             Outcome::Maybe(why) => format!("maybe: {why}"),
@@ -178,8 +199,15 @@ mod tests {
         );
         assert!(
             told(Status::NotPersisted, timed_out)
-                .starts_with("not: Kafka did not take it within 1.5 s")
+                .starts_with("not: Kafka did not take it within 1.5 s: no leader")
         );
+        for why in ["Connection refused", "SASL authentication error"] {
+            away.set(Some(why));
+            assert_eq!(
+                told(Status::NotPersisted, timed_out),
+                format!("not: Kafka did not take it within 1.5 s: {why}")
+            );
+        }
         assert_eq!(
             told(Status::NotPersisted, Code(3)),
             "not: topic 't' does not exist"
@@ -211,6 +239,7 @@ mod tests {
             Status::NotPersisted,
             RD_KAFKA_RESP_ERR__PURGE_QUEUE.into(),
             || false,
+            || None,
             0,
             "t",
         );

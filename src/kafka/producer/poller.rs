@@ -141,6 +141,7 @@ impl Poller {
                     report.status(),
                     error,
                     || report.was_in_request(),
+                    || inner.health.away(),
                     token,
                     &topic.name,
                 );
@@ -186,6 +187,7 @@ impl Poller {
     /// Tells of records that Kafka does not confirm, and when it does again.
     fn look_for_late(&mut self) {
         let written = std::mem::take(&mut self.written);
+        self.inner.health.look();
         let now = Instant::now();
         match self.inner.lanes.late(now, OVERDUE) {
             Some(late) => {

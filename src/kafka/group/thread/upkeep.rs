@@ -13,6 +13,7 @@ use super::super::state::Member;
 use super::super::{PartitionInfo, Refusal, Tuning, lookup};
 use super::{AT_END_TIMEOUT, Reply, TICK, Thread, Trouble, millis};
 use crate::kafka::cluster::short_reason;
+use crate::kafka::health::NO_BROKER;
 use crate::kafka::native::{self, Fetched};
 
 impl Thread {
@@ -107,6 +108,7 @@ impl Thread {
         if !health.reachable() && native::seen(client) && native::probe(client) {
             health.up();
         }
+        health.look();
         match self.state.unconfirmed() {
             0 => self.unconfirmed = None,
             waiting => {
@@ -223,6 +225,7 @@ impl Thread {
             }
             RDKafkaErrorCode::TopicAuthorizationFailed
             | RDKafkaErrorCode::GroupAuthorizationFailed => Refusal::Denied(reason),
+            RDKafkaErrorCode::AllBrokersDown => Refusal::Unreachable(NO_BROKER.to_owned()),
             _ => Refusal::Unreachable(short_reason(&reason)),
         };
         self.trouble = Some(Trouble { code, refusal });
