@@ -292,9 +292,7 @@ fn secrets_come_from_the_service_s_credentials() {
     let ended = databus(&["check", "--config", &path]);
     assert_eq!(ended.code, Some(78));
     assert!(
-        ended
-            .err
-            .contains("$CREDENTIALS_DIRECTORY is not set"),
+        ended.err.contains("$CREDENTIALS_DIRECTORY is not set"),
         "{}",
         ended.err
     );

@@ -112,19 +112,22 @@ pub fn warn_of_unknown(live: &Live, grants: &Grants) {
     }
 }
 
-/// Waits until every record was answered, `limit` at most, also by producers that are no longer in use.
-pub async fn drain(live: &Live, retired: &Retired, limit: Duration) {
-    let deadline = Instant::now() + limit;
+/// All producers that may owe answers, those too that are no longer in use.
+pub fn producers(live: &Live, retired: &Retired) -> Vec<Arc<Producer>> {
     let live = live.clusters.values().map(|handle| &handle.producer);
-    let producers: Vec<Arc<Producer>> = live
-        .map(Arc::clone)
+    live.map(Arc::clone)
         .chain(retired.0.iter().filter_map(Weak::upgrade))
-        .collect();
+        .collect()
+}
+
+/// Waits until every record was answered, `limit` at most.
+pub async fn end(producers: &[Arc<Producer>], limit: Duration) {
+    let deadline = Instant::now() + limit;
     // None waits for another's cluster.
-    for producer in &producers {
+    for producer in producers {
         producer.end(deadline);
     }
-    for producer in &producers {
+    for producer in producers {
         producer.drain(deadline).await;
     }
 }
@@ -200,7 +203,9 @@ mod tests {
         let (live, retired) = (Arc::new(live), Arc::new(retired));
         let stop = {
             let (live, retired) = (Arc::clone(&live), Arc::clone(&retired));
-            tokio::spawn(async move { drain(&live, &retired, Duration::from_secs(100)).await })
+            tokio::spawn(
+                async move { end(&producers(&live, &retired), Duration::from_secs(100)).await },
+            )
         };
         for writer in &mut writers {
             eventually("it takes nothing any more", || {
@@ -208,7 +213,7 @@ mod tests {
             })
             .await;
         }
-        drain(&live, &retired, Duration::ZERO).await;
+        end(&producers(&live, &retired), Duration::ZERO).await;
         stop.await.unwrap();
         for writer in &mut writers {
             let mut outcomes = Vec::new();

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod dev;
+mod drain;
 mod reload;
 mod status;
 
@@ -9,11 +10,11 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use self::clusters::Retired;
@@ -226,63 +227,6 @@ impl App {
         }
         line
     }
-
-    /// Answers what was sent, commits what was marked, and leaves; a second signal, or the deadline, ends that. The deadline is
-    /// part of an orderly stop. A second signal is not: as with redis-server, who waits for the end learns that it was cut.
-    async fn drain(
-        self,
-        stop: watch::Sender<bool>,
-        mut server: JoinHandle<()>,
-        mut signals: Signals,
-    ) -> Result<(), AppError> {
-        let began = Instant::now();
-        let limit = self.config.limits.drain_timeout;
-        info!(clients = self.shared.clients.count(), "stopping");
-        systemd::stopping("stopping: answering what was sent, committing what was marked");
-        self.shared.stop();
-        stop.send_replace(true);
-        let shared = Arc::clone(&self.shared);
-        let clients = Arc::clone(&self.shared);
-        let orderly = async move {
-            // Who still waits for Kafka then is told what is known of its records.
-            let last_words = LAST_WORDS.min(limit / 2);
-            if timeout(limit - last_words, &mut server).await.is_err() {
-                warn!(
-                    "the deadline is near: what Kafka has not confirmed is answered as it stands"
-                );
-                clusters::drain(&shared.live.load(), &self.retired, Duration::ZERO).await;
-                if timeout(last_words / 2, &mut server).await.is_err() {
-                    // Clients that do not take their replies do not keep the groups from being left.
-                    server.abort();
-                }
-            }
-            shared.groups.stop().await;
-            let left = limit.saturating_sub(began.elapsed());
-            clusters::drain(&shared.live.load(), &self.retired, left).await;
-        };
-        let urgent = async { while signals.next().await != Signal::StopNow {} };
-        let seconds = |began: Instant| format!("{:.1}", began.elapsed().as_secs_f64());
-        tokio::select! {
-            drained = timeout(limit, orderly) => match drained {
-                Ok(()) => info!(name: "stopped", seconds = seconds(began), "stopped: what was read was answered, what was marked was committed"),
-                Err(_) => warn!(
-                    name: "stopped-late",
-                    seconds = seconds(began), clients = clients.clients.count(),
-                    "stopped at the deadline: what is not answered may have been written"
-                ),
-            },
-            () = urgent => {
-                let cut = clients.clients.count();
-                warn!(
-                    name: "stopped-late",
-                    seconds = seconds(began), clients = cut,
-                    "stopped at once by a second signal: what is not answered may have been written, the last marks may be lost"
-                );
-                return Err(AppError::Cut(cut));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A stop does not wait for a reload, which may wait for a store. A signal to reload that comes meanwhile is obeyed afterwards.
@@ -309,6 +253,4 @@ async fn reload_or_stop(
     }
 }
 
-/// Before the deadline of the stop.
-const LAST_WORDS: Duration = Duration::from_secs(4);
 const TICK: Duration = Duration::from_secs(5);

@@ -42,7 +42,7 @@ fn store(status: &auth::Status) -> String {
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+pub fn counted(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),

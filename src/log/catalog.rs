@@ -13,6 +13,7 @@ const EVENTS: &[(&str, &str)] = &[
     ("start-refused", "5299bf8ebb814f048c51d5b42fe3e13b"),
     ("stopped", "8b55efd2cec241d4b59f05ad89b46184"),
     ("stopped-late", "94f5b5256b1a4a8ebb03d7a700bb157d"),
+    ("stopped-incomplete", "e77a1a7004b74d6d8899036949e60550"),
     ("reloaded", "6142c4999eab4cb3b7aa1267ba86d63c"),
     ("reload-refused", "0c7597e2e9d0494faaa5b27ac699c184"),
     ("store-fails", "852727b408df45c9af7dcbac79094343"),

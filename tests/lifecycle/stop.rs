@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::daemon::Config;
 use crate::common::eventually;
-use crate::common::kafka::Mock;
+use crate::common::kafka::{Kafka, Mock};
 use crate::common::resp::{Client, Value, ok, request, timed};
 use crate::setting;
 
@@ -133,6 +133,32 @@ fn what_kafka_does_not_confirm_is_told_before_the_deadline() {
         assert!(told.iter().any(|start| text.starts_with(start)), "{text}");
     }
     client.expect_close();
+    let told = daemon.wait_for_log(" stopped");
+    assert!(
+        told.contains("WARN  stopped, but ") && told.contains("may or may not be in Kafka"),
+        "{told}"
+    );
+}
+
+#[test]
+fn marks_that_cannot_be_committed_are_told_at_the_end() {
+    let mock = Mock::with_topic("t", 1);
+    Kafka::at(&mock.brokers()).write_values("t", 0, ["1", "2"]);
+    let mut daemon = Config::on(&mock.brokers())
+        .grant("g", "t", "sub")
+        .limit("commit_interval", "\"60s\"")
+        .start();
+    let mut client = daemon.oldest("g", "t");
+    eventually("all are read", || client.messages("MGET").pop());
+    mock.down();
+    assert_eq!(client.call("SET 0 1"), ok());
+    assert!(daemon.terminate().success());
+    let told = daemon.wait_for_log(" stopped");
+    assert!(
+        told.contains("WARN  stopped, but the last marks of 1 partition were not committed")
+            && told.ends_with(" records=0 marks=1 clients=0"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -181,6 +207,9 @@ fn a_client_that_does_not_read_does_not_hold_it_up() {
     while client.try_send(&echo).is_ok() {}
     let (_, time) = timed(|| here.daemon.terminate());
     assert!(time < Duration::from_secs(8), "{time:?}");
+    let told = here.daemon.wait_for_log(" stopped");
+    let unread = "WARN  stopped, but 1 client did not take the replies";
+    assert!(told.contains(unread), "{told}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -27,6 +27,8 @@ pub struct Groups {
 pub(super) struct Registry {
     groups: Mutex<Running>,
     members: AtomicU64,
+    /// Partitions whose last marks could not be committed when their group was left.
+    lost_marks: AtomicUsize,
     /// Closed once no group's thread has a receiver: all groups are left.
     threads: watch::Sender<()>,
 }
@@ -72,6 +74,7 @@ impl Groups {
             shared: Arc::new(Registry {
                 groups: Mutex::new(running),
                 members: AtomicU64::new(0),
+                lost_marks: AtomicUsize::new(0),
                 threads: watch::Sender::new(()),
             }),
         }
@@ -155,6 +158,11 @@ impl Groups {
         }
         self.shared.threads.closed().await;
     }
+
+    /// Of how many partitions the last marks could not be committed when their groups were left, so far.
+    pub fn lost_marks(&self) -> usize {
+        self.shared.lost_marks.load(Ordering::Relaxed)
+    }
 }
 
 impl Registry {
@@ -235,8 +243,11 @@ impl Registry {
                 Ok(consumer) => {
                     Thread::new(key.clone(), settings, tuning, consumer, own, memory).run(
                         receiver,
-                        running,
                         || shared.retire(&key),
+                        |lost| {
+                            shared.lost_marks.fetch_add(lost, Ordering::Relaxed);
+                            drop(running);
+                        },
                     );
                 }
                 Err(error) => {

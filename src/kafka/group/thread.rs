@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tracing::debug;
 
 use self::anew::TopicWatch;
@@ -121,12 +121,12 @@ impl Thread {
     }
 
     /// Runs until it is stopped, or nobody needs the group any more, or its topic was made anew: `retire` is told so, and another thread
-    /// may be started. `running` goes when the group is left.
+    /// may be started. `left` is told when the group is left, and of how many partitions the last marks could not be committed.
     pub(super) fn run(
         mut self,
         commands: Receiver<Command>,
-        running: watch::Receiver<()>,
         retire: impl Fn(),
+        left: impl FnOnce(usize),
     ) {
         let mut polled = Polled::All;
         loop {
@@ -163,9 +163,8 @@ impl Thread {
                 break;
             }
         }
-        self.leave_group();
         // Nobody waits for the client's own end.
-        drop(running);
+        left(self.leave_group());
     }
 
     fn obey(&mut self, command: Command) {

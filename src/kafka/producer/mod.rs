@@ -16,7 +16,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -58,6 +58,7 @@ struct Inner {
     /// Once it is to end: until when it may wait for Kafka.
     deadline: Mutex<Option<Instant>>,
     replaced: AtomicU64,
+    maybe: AtomicUsize,
 }
 
 /// Every topic that was ever written to, so that a report's token finds its topic. Bounded by the grants.
@@ -106,6 +107,7 @@ impl Producer {
             native: Mutex::new(None),
             deadline: Mutex::new(None),
             replaced: AtomicU64::new(0),
+            maybe: AtomicUsize::new(0),
             cluster,
             limits,
             health,
@@ -133,6 +135,11 @@ impl Producer {
     /// How often the client was replaced because it could not go on.
     pub fn replaced(&self) -> u64 {
         self.inner.replaced.load(Ordering::Relaxed)
+    }
+
+    /// How many records ended without anybody knowing whether they were written.
+    pub fn doubtful(&self) -> usize {
+        self.inner.maybe.load(Ordering::Relaxed)
     }
 
     /// The memory of records on their way, in bytes, about.

@@ -129,6 +129,7 @@ impl Poller {
         native.poll(timeout, |token, reports| {
             let topic = inner.by_token(token);
             let (mut any_written, mut any_failed) = (false, false);
+            let mut maybe = 0;
             let delivered = reports.map(|mut report| {
                 let ticket = Ticket::unpack(report.opaque());
                 let headers = if ticket.recycle {
@@ -148,6 +149,7 @@ impl Poller {
                 let is_written = outcome == Outcome::Written;
                 any_written |= is_written;
                 any_failed |= !is_written;
+                maybe += usize::from(matches!(outcome, Outcome::Maybe(_)));
                 *worn_out |= error == WORN_OUT;
                 Delivered {
                     ticket,
@@ -156,6 +158,7 @@ impl Poller {
                 }
             });
             let freed = inner.lanes.deliver(delivered, wakers);
+            inner.maybe.fetch_add(maybe, Ordering::Relaxed);
             inner.gate.release(&topic.share, freed);
             wakers.drain(..).for_each(Waker::wake);
             if any_failed {
@@ -272,6 +275,7 @@ impl Poller {
                 let left = self.native.pending();
                 let cluster = &*self.inner.cluster.name;
                 tracing::error!(cluster, left, "records without a report");
+                self.inner.maybe.fetch_add(left, Ordering::Relaxed);
                 return;
             }
             self.poll(STEP);

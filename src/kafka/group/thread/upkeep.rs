@@ -170,8 +170,8 @@ impl Thread {
     }
 
     /// Answers who waits, commits, and gives everything back; bounded in time. A look-up may hold the consumer for longer: it is closed
-    /// here, not when the last who holds it drops it.
-    pub(super) fn leave_group(&mut self) {
+    /// here, not when the last who holds it drops it. Gives of how many partitions the last marks could not be committed.
+    pub(super) fn leave_group(&mut self) -> usize {
         self.note_positions();
         for (_, reply) in self.replies.drain() {
             match reply {
@@ -179,17 +179,10 @@ impl Thread {
                 Reply::Mark(reply) => drop(reply.send(Err(Refusal::Joining))),
             }
         }
-        if let Some((note, open)) = self.last_commits()
-            && !open.is_empty()
-        {
-            let list = lookup::commit_list(&self.key.topic, note, open.into_iter());
-            if let Err(error) = native::commit_wait(self.consumer.client(), &list, LEAVE_TIMEOUT) {
-                warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, %error, "the last marks could not be committed");
-            }
-        }
+        let lost = self.commit_last();
         if let Err(error) = self.consumer.close_queue() {
             debug!(group = %self.key.id(), topic = %self.key.topic, %error, "close");
-            return;
+            return lost;
         }
         let deadline = Instant::now() + LEAVE_TIMEOUT;
         while !self.consumer.closed() && Instant::now() < deadline {
@@ -205,6 +198,27 @@ impl Thread {
                 _ => {}
             }
         }
+        lost
+    }
+
+    fn commit_last(&mut self) -> usize {
+        let Some((note, open)) = self.last_commits().filter(|(_, open)| !open.is_empty()) else {
+            return 0;
+        };
+        let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
+        let (partitions, error) =
+            match native::commit_wait(self.consumer.client(), &list, LEAVE_TIMEOUT) {
+                Ok(answer) => {
+                    let errors: Vec<_> = answer.iter().filter_map(|entry| entry.error).collect();
+                    match errors.first() {
+                        None => return 0,
+                        Some(error) => (errors.len(), error.describe().to_owned()),
+                    }
+                }
+                Err(error) => (open.len(), error.to_string()),
+            };
+        warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partitions, error, "the last marks could not be committed");
+        partitions
     }
 
     pub(super) fn troubled(&mut self, code: RDKafkaErrorCode, reason: String) {
