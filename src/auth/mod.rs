@@ -19,5 +19,5 @@ pub use error::StoreError;
 pub use grants::{Authorized, Denied, Grants, Reason};
 pub use refresh::{Failing, Refresh, Status};
 pub use source::{DatabaseSource, Source};
-pub use tables::{BrokenRow, DeletedRow, Loaded};
+pub use tables::{BrokenRow, DeletedRow, Loaded, TwiceRow};
 pub use tls::StoreTls;

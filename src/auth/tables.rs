@@ -23,11 +23,13 @@ pub struct Loaded {
     pub grants: Arc<Grants>,
     /// Apps first.
     pub broken: Vec<BrokenRow>,
+    /// Apps that share their key with another: all of them count.
+    pub twice: Vec<TwiceRow>,
     /// Rows left out because they are marked as deleted: the daemon that databus replaces let them pass.
     pub deleted: Vec<DeletedRow>,
 }
 
-/// A row that no one can use as it is: left out, unless `what` says otherwise. Holds no secret.
+/// A row that no one can use as it is, and that is left out. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BrokenRow {
     /// The table and id, or the file and line.
@@ -35,6 +37,16 @@ pub struct BrokenRow {
     pub what: String,
     /// What puts it right.
     pub advice: &'static str,
+}
+
+/// An app with the key of another one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TwiceRow {
+    pub row: String,
+    /// The row of the other.
+    pub other: String,
+    /// As a message shows it.
+    pub key: String,
 }
 
 /// A row with a time of deletion.
@@ -68,6 +80,7 @@ struct Judge<'a> {
     last: Option<(&'a [u8], &'a Id)>,
     clusters: HashMap<&'a str, Arc<str>>,
     broken: Vec<BrokenRow>,
+    twice: Vec<TwiceRow>,
     deleted: Vec<DeletedRow>,
 }
 
@@ -100,10 +113,10 @@ impl<'a> Judge<'a> {
         let judged = match app.words() {
             Ok((key, secret, cluster)) => {
                 if let Some((_, other)) = self.last.filter(|(last, _)| *last == key.as_bytes()) {
-                    self.broken.push(BrokenRow {
+                    self.twice.push(TwiceRow {
                         row: row(),
-                        what: format!("key {} is that of {other} too; both count, each with its own secret and grants", quoted(&app.key)),
-                        advice: "delete the one that is not meant, or give it another key",
+                        other: format!("{table}{other}"),
+                        key: quoted(&app.key),
                     });
                 }
                 self.last = Some((&app.key, &app.id));
@@ -185,6 +198,7 @@ impl<'a> Judge<'a> {
         Loaded {
             grants: Arc::new(grants),
             broken: self.broken,
+            twice: self.twice,
             deleted: self.deleted,
         }
     }
@@ -193,6 +207,17 @@ impl<'a> Judge<'a> {
 impl fmt::Display for BrokenRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.row, self.what, self.advice)
+    }
+}
+
+impl fmt::Display for TwiceRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { row, other, key } = self;
+        write!(
+            f,
+            "{row}: key {key} is that of {other}, too: both count, each with its own secret and grants; \
+             if that is not meant, delete one, or give it another key"
+        )
     }
 }
 

@@ -158,6 +158,9 @@ impl<W: Write> Report<'_, W> {
                 for row in &loaded.broken {
                     self.warning(row)?;
                 }
+                for row in &loaded.twice {
+                    self.warning(row)?;
+                }
                 for row in &loaded.deleted {
                     self.warning(row)?;
                 }

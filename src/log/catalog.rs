@@ -19,6 +19,7 @@ const EVENTS: &[(&str, &str)] = &[
     ("store-fails", "852727b408df45c9af7dcbac79094343"),
     ("store-loads-again", "5c7efb66373e425c883c4bf1412e8320"),
     ("broken-row", "ad2cc6bd088a4ed29aba42d44ab617fa"),
+    ("key-twice", "83d474cc2cc74d3399d82ba53d511161"),
     ("cluster-away", "dd022c20a47b4796bf198ffc9098e8d9"),
     ("cluster-reached", "7061574ad9684daaa8032e796c4d9cb2"),
     ("cluster-unknown", "c6c98eefcb7b40acb626c924a2a58585"),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Failing;
-use crate::auth::{BrokenRow, DeletedRow, Grants, Loaded, StoreError};
+use crate::auth::{BrokenRow, DeletedRow, Grants, Loaded, StoreError, TwiceRow};
 
 #[derive(Default)]
 pub(super) struct Journal {
@@ -55,6 +55,11 @@ impl Journal {
             .iter()
             .filter(|row| fresh(self.fingerprints.hash_one(row)))
             .collect::<Vec<_>>();
+        let twice = loaded
+            .twice
+            .iter()
+            .filter(|row| fresh(self.fingerprints.hash_one(row)))
+            .collect::<Vec<_>>();
         let deleted = loaded
             .deleted
             .iter()
@@ -63,16 +68,19 @@ impl Journal {
         for BrokenRow { row, what, advice } in broken.iter().take(NAMED) {
             warn!(name: "broken-row", store = %store, row = %row, "broken row: {row}: {what}: {advice}");
         }
+        for row in twice.iter().take(NAMED) {
+            let TwiceRow {
+                row: place, other, ..
+            } = row;
+            warn!(name: "key-twice", store = %store, row = %place, other = %other, "two apps with one key: {row}");
+        }
         for DeletedRow { row, what } in deleted.iter().take(NAMED) {
             info!(store = %store, row = %row, "row marked as deleted and left out: {row} ({what})");
         }
-        let (broken, deleted) = (
-            broken.len().saturating_sub(NAMED),
-            deleted.len().saturating_sub(NAMED),
-        );
-        if broken + deleted > 0 {
-            warn!(store = %store, broken, deleted, "more such rows; databus check names them all"
-            );
+        let [broken, twice, deleted] =
+            [broken.len(), twice.len(), deleted.len()].map(|rows| rows.saturating_sub(NAMED));
+        if broken + twice + deleted > 0 {
+            warn!(store = %store, broken, twice, deleted, "more such rows; databus check names them all");
         }
     }
 }

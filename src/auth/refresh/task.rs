@@ -125,6 +125,7 @@ impl Task {
         let Loaded {
             grants,
             broken,
+            twice: _,
             deleted,
         } = loaded;
         let (apps, count) = (grants.app_count(), grants.grant_count());

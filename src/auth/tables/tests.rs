@@ -149,11 +149,13 @@ fn two_apps_with_one_key_both_count_and_are_named() {
         ],
         [grant(1, 9, "g", "t", 3), grant(2, 10, "g", "t", 3)],
     );
+    assert_eq!(broken(&loaded), [""; 0]);
+    let twice: Vec<_> = loaded.twice.iter().map(ToString::to_string).collect();
     assert_eq!(
-        broken(&loaded),
+        twice,
         [
-            "app_tb row 10: key \"k\" is that of 9 too; both count, each with its own secret and grants: \
-             delete the one that is not meant, or give it another key"
+            "app_tb row 10: key \"k\" is that of app_tb row 9, too: both count, each with its own secret and grants; \
+             if that is not meant, delete one, or give it another key"
         ]
     );
     assert!(
