@@ -27,7 +27,7 @@ use journal::{Entries, JOURNAL, Named, Socket};
 use lines::{Fields, Lines, Start};
 
 pub use crate::repeated;
-pub use repeated::{admit, sum_up};
+pub use repeated::{Client, admit, admit_client, sum_up};
 
 /// The running log.
 pub struct Log {

@@ -1,19 +1,36 @@
 //! Events that come in numbers: the first of a kind is logged, the others are counted, and once a minute a line says how
 //! many they were.
 
+mod crowd;
+mod sum;
+
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-/// Logs the first event of a kind and counts the others: `repeated!(WARN, peer.ip(), "authentication failed", reason =
-/// %why)`. The kind is the message together with the key, here an address; `""` where the message alone is the kind. An
-/// event with a name in the catalog has it first: `repeated!(name: "auth-refused", WARN, ...)`.
+use crowd::{About, Crowd};
+use sum::Sum;
+
+pub use crowd::Client;
+
+/// Logs the first event of a kind and counts the others: `repeated!(WARN, listener, "cannot accept", error = %why)`. The kind is the
+/// message together with the key, here a listener; `""` where the message alone is the kind. An event with a name in
+/// the catalog has it first: `repeated!(name: "cannot-accept", WARN, ...)`.
+///
+/// What clients cause has no key, but `by: Client {...}`: they may name something else each time, so only a few are told apart.
 #[macro_export]
 macro_rules! repeated {
     ($level:ident, $($rest:tt)+) => {
         $crate::repeated!(name: "", $level, $($rest)+)
+    };
+    (name: $name:literal, $level:ident, by: $client:expr, $message:literal $(, $($fields:tt)+)?) => {
+        if tracing::enabled!(tracing::Level::$level)
+            && $crate::log::admit_client(tracing::Level::$level, $name, $message, &$client)
+        {
+            tracing::event!(name: $name, tracing::Level::$level, $($($fields)+,)? $message)
+        }
     };
     (name: $name:literal, $level:ident, $key:expr, $message:literal $(, $($fields:tt)+)?) => {
         if tracing::enabled!(tracing::Level::$level)
@@ -26,7 +43,29 @@ macro_rules! repeated {
 
 /// Whether the caller is to log the event: it is the first of its kind. What was counted before is told first.
 pub fn admit(level: Level, name: &'static str, message: &'static str, key: &str) -> bool {
-    let (first, sum) = table().admit(level, name, message, key, Instant::now());
+    let what = What {
+        level,
+        name,
+        message,
+    };
+    let (first, sum) = table().admit(what, key, None, Instant::now());
+    sum.into_iter().for_each(|sum| sum.log());
+    first
+}
+
+/// The same for what a client causes.
+pub fn admit_client(
+    level: Level,
+    name: &'static str,
+    message: &'static str,
+    client: &Client<'_>,
+) -> bool {
+    let what = What {
+        level,
+        name,
+        message,
+    };
+    let (first, sum) = table().admit(what, &client.key(), Some(client), Instant::now());
     sum.into_iter().for_each(|sum| sum.log());
     first
 }
@@ -54,64 +93,65 @@ struct Table {
     kinds: HashMap<&'static str, HashMap<Box<str>, Entry>>,
 }
 
-struct Entry {
+/// An event without its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct What {
     level: Level,
     name: &'static str,
+    message: &'static str,
+}
+
+struct Entry {
+    what: What,
     since: Instant,
     /// Events since then that were not logged.
     more: u64,
+    about: About,
+    /// Who caused them, where many kinds are one.
+    crowd: Option<Crowd>,
 }
 
 impl Table {
     fn admit(
         &mut self,
-        level: Level,
-        name: &'static str,
-        message: &'static str,
+        what: What,
         key: &str,
+        client: Option<&Client<'_>>,
         now: Instant,
     ) -> (bool, Option<Sum>) {
-        let keys = self.kinds.entry(message).or_default();
-        let key = if keys.len() < MAX_KEYS || keys.contains_key(key) {
-            key
-        } else {
-            OTHERS
-        };
+        let keys = self.kinds.entry(what.message).or_default();
+        let bound = if client.is_some() { FEW } else { MAX_KEYS };
+        let is_own = keys.contains_key(key) || keys.len() < bound;
+        let key = if is_own { key } else { OTHERS };
+        // Of a crowd none is an example for the others.
+        let crowd = client.filter(|_| !is_own);
+        let first = || Entry::new(what, client, crowd, now);
         let Some(entry) = keys.get_mut(key) else {
-            keys.insert(
-                key.into(),
-                Entry {
-                    level,
-                    name,
-                    since: now,
-                    more: 0,
-                },
-            );
-            return (true, None);
+            keys.insert(key.into(), first());
+            return (crowd.is_none(), None);
         };
         if now.duration_since(entry.since) < PERIOD {
             entry.more += 1;
+            if let (Some(crowd), Some(client)) = (&mut entry.crowd, client) {
+                crowd.add(client);
+                entry.about.join(client);
+            }
             return (false, None);
         }
-        let sum = entry.sum(message, key, now);
-        *entry = Entry {
-            level,
-            name,
-            since: now,
-            more: 0,
-        };
-        (true, sum)
+        let sum = entry.sum(key, now);
+        *entry = first();
+        (crowd.is_none(), sum)
     }
 
     /// The sums that are due, or `all`. Their kinds are forgotten, so that the next event is a first one again: an event
     /// that goes on is two lines a minute, an example and a number.
     fn sum_up(&mut self, now: Instant, all: bool) -> Vec<Sum> {
         let mut sums = Vec::new();
-        self.kinds.retain(|message, keys| {
+        self.kinds.retain(|_, keys| {
             keys.retain(|key, entry| {
                 let is_due = all || now.duration_since(entry.since) >= PERIOD;
                 if is_due {
-                    sums.extend(entry.sum(message, key, now));
+                    sums.extend(entry.sum(key, now));
                 }
                 !is_due
             });
@@ -122,164 +162,44 @@ impl Table {
 }
 
 impl Entry {
+    /// Begins with an event that is logged, or, in a crowd, with the first that is not.
+    fn new(
+        what: What,
+        client: Option<&Client<'_>>,
+        crowd: Option<&Client<'_>>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            what,
+            since: now,
+            more: u64::from(crowd.is_some()),
+            about: client.map(About::new).unwrap_or_default(),
+            crowd: crowd.map(Crowd::new),
+        }
+    }
+
     /// What was counted, if anything was.
-    fn sum(&self, message: &'static str, key: &str, now: Instant) -> Option<Sum> {
+    fn sum(&self, key: &str, now: Instant) -> Option<Sum> {
         let seconds = now.duration_since(self.since).as_secs_f64().round() as u64;
-        let Self {
-            level, name, more, ..
-        } = *self;
-        (more > 0).then(|| Sum {
-            level,
-            name,
-            message,
+        (self.more > 0).then(|| Sum {
+            what: self.what,
             key: key.into(),
-            more,
+            about: self.about.clone(),
+            from: self.crowd.as_ref().map(Crowd::describe),
+            more: self.more,
             seconds,
         })
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Sum {
-    level: Level,
-    name: &'static str,
-    message: &'static str,
-    key: Box<str>,
-    more: u64,
-    seconds: u64,
-}
-
-impl Sum {
-    fn log(&self) {
-        let Self {
-            level,
-            name,
-            message,
-            key,
-            more,
-            seconds,
-        } = self;
-        let about = (!key.is_empty()).then_some(&**key);
-        macro_rules! event {
-            ($level:ident) => {
-                tracing::event!(
-                    Level::$level,
-                    event = *name,
-                    about,
-                    more,
-                    "{message}: and {more} more in the last {seconds} s"
-                )
-            };
-        }
-        match *level {
-            Level::ERROR => event!(ERROR),
-            Level::WARN => event!(WARN),
-            Level::INFO => event!(INFO),
-            Level::DEBUG => event!(DEBUG),
-            Level::TRACE => event!(TRACE),
-        }
     }
 }
 
 /// How long events of a kind are counted before it is told how many they were.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Keys that are told apart of one message, and the key of all beyond them: clients choose what is in a key.
+/// Keys that are told apart of one message, and the key of all beyond them.
 const MAX_KEYS: usize = 64;
+/// The same of what clients cause: they choose what is in a key, and the journal is to get a few lines a minute.
+const FEW: usize = 5;
 const OTHERS: &str = "others";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A table with its clock.
-    struct Clocked(Table, Instant);
-
-    impl Clocked {
-        fn new() -> Self {
-            Self(Table::default(), Instant::now())
-        }
-
-        fn admit(&mut self, message: &'static str, key: &str) -> (bool, Option<u64>) {
-            let (first, sum) = self.0.admit(Level::WARN, "", message, key, self.1);
-            (first, sum.map(|sum| sum.more))
-        }
-
-        fn sum_up(&mut self) -> Vec<(&'static str, String, u64, u64)> {
-            let sums = self.0.sum_up(self.1, false).into_iter();
-            sums.map(|sum| (sum.message, sum.key.into(), sum.more, sum.seconds))
-                .collect()
-        }
-
-        fn wait(&mut self, seconds: u64) {
-            self.1 += Duration::from_secs(seconds);
-        }
-    }
-
-    #[test]
-    fn the_first_is_logged_and_the_others_are_counted() {
-        let mut table = Clocked::new();
-        assert_eq!(table.admit("failed", "a"), (true, None));
-        for _ in 0..812 {
-            assert_eq!(table.admit("failed", "a"), (false, None));
-        }
-        table.wait(59);
-        assert_eq!(table.sum_up(), []);
-        table.wait(1);
-        assert_eq!(table.sum_up(), [("failed", "a".to_owned(), 812, 60)]);
-    }
-
-    #[test]
-    fn what_goes_on_is_an_example_and_a_number_a_minute() {
-        let mut table = Clocked::new();
-        let (mut logged, mut sums) = (0, Vec::new());
-        for _ in 0..300 {
-            logged += u64::from(table.admit("failed", "").0);
-            table.wait(1);
-            sums.extend(table.sum_up());
-        }
-        assert_eq!(logged, 5);
-        assert_eq!(sums, vec![("failed", String::new(), 59, 60); 5]);
-    }
-
-    #[test]
-    fn what_stopped_is_forgotten() {
-        let mut table = Clocked::new();
-        table.admit("failed", "a");
-        table.wait(60);
-        assert_eq!(table.sum_up(), []);
-        assert!(table.0.kinds.is_empty());
-    }
-
-    #[test]
-    fn a_sum_that_nobody_asked_for_is_told_with_the_next_event() {
-        let mut table = Clocked::new();
-        table.admit("failed", "a");
-        table.admit("failed", "a");
-        table.wait(600);
-        assert_eq!(table.admit("failed", "a"), (true, Some(1)));
-    }
-
-    #[test]
-    fn messages_and_keys_are_told_apart() {
-        let mut table = Clocked::new();
-        for (message, key) in [("failed", "a"), ("failed", "b"), ("lost", "a")] {
-            assert_eq!(table.admit(message, key), (true, None));
-        }
-    }
-
-    #[test]
-    fn keys_have_a_bound() {
-        let mut table = Clocked::new();
-        let first: Vec<bool> = (0..1000)
-            .map(|n| table.admit("failed", &n.to_string()).0)
-            .collect();
-        assert_eq!(first.iter().filter(|first| **first).count(), MAX_KEYS + 1);
-        assert_eq!(table.0.kinds["failed"].len(), MAX_KEYS + 1);
-        table.wait(60);
-        assert_eq!(
-            table.sum_up(),
-            [("failed", OTHERS.to_owned(), 1000 - MAX_KEYS as u64 - 1, 60)]
-        );
-    }
-}
+mod tests;

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tracing::{debug, error, info};
 
 use crate::heart::Pulse;
+use crate::log::Client;
 use crate::session::{Connection, Shared};
 
 pub use bind::{BindError, probe, probe_place};
@@ -127,10 +128,10 @@ fn admit(
                 match timeout(patience, stream.secure(config)).await {
                     Ok(Ok(())) => Connection::new(stream, peer, shared).run().await,
                     Ok(Err(error)) => {
-                        crate::repeated!(name: "tls-refused", INFO, peer.host(), "TLS handshake failed", peer = %peer, error = %error);
+                        crate::repeated!(name: "tls-refused", INFO, by: Client::at(&peer.host()), "TLS handshake failed", peer = %peer, error = %error);
                     }
                     Err(_) => {
-                        crate::repeated!(INFO, peer.host(), "TLS handshake took too long", peer = %peer);
+                        crate::repeated!(INFO, by: Client::at(&peer.host()), "TLS handshake took too long", peer = %peer);
                     }
                 }
             });

@@ -13,6 +13,7 @@ use crate::auth::Denied;
 use crate::command::{Credentials, Hello};
 use crate::identity::{self, Identity};
 use crate::kafka::group::Limit;
+use crate::log::Client;
 use crate::resp::{Proto, encode};
 
 /// An AUTH that is judged once more, with the grants loaded anew.
@@ -129,9 +130,17 @@ impl Connection {
             Refused::Credentials(Denied::Credentials(reason)) => reason,
             other => other,
         };
+        let (host, reason) = (self.me.peer.host(), reason.to_string());
+        let client = Client {
+            host: &host,
+            app: Some(&identity.key),
+            group: Some(&identity.group),
+            topic: Some(&identity.topic),
+            reason: Some(&reason),
+        };
         crate::repeated!(
-            name: "auth-refused", WARN, format_args!("{} {} {} {reason}", identity.key, identity.group, identity.topic), "AUTH refused",
-            peer = %self.me.peer, app = %identity.key, group = %identity.group, topic = %identity.topic, reason = %reason
+            name: "auth-refused", WARN, by: client, "AUTH refused",
+            peer = %self.me.peer, app = %identity.key, group = %identity.group, topic = %identity.topic, reason
         );
         let mut reply = Vec::new();
         encode::error(&mut reply, refused);
