@@ -1,5 +1,6 @@
 //! The MySQL and MariaDB store. Source: SPEC 7.
 
+mod names;
 mod rows;
 
 use mysql_async::prelude::Queryable;
@@ -13,6 +14,7 @@ use super::tables::Tables;
 use super::tls::{self, StoreTls};
 use super::{StoreError, url};
 use crate::identity::Secret;
+use names::{hint, quoted, quoted_part, unfit};
 use rows::{APP_COLUMNS, DELETED_AT, GRANT_COLUMNS, app, grant, is_time, values};
 
 /// A database and two tables in it.
@@ -232,50 +234,6 @@ impl Database {
     }
 }
 
-fn unfit(table: &str, database: Option<&str>) -> Option<&'static str> {
-    let parts = table.split('.').collect::<Vec<_>>();
-    if parts.len() > 2
-        || parts
-            .iter()
-            .any(|part| part.is_empty() || part.chars().count() > 64)
-    {
-        return Some("is no name of a table");
-    }
-    if table.chars().any(|char| char == '`' || char.is_control()) {
-        return Some("has characters that no table should have");
-    }
-    (parts.len() == 1 && database.is_none()).then_some("is in no database: the URL names none")
-}
-
-fn quoted(table: &str) -> String {
-    table
-        .split('.')
-        .map(quoted_part)
-        .collect::<Vec<_>>()
-        .join(".")
-}
-
-fn quoted_part(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-fn hint(error: StoreError, table: &str) -> StoreError {
-    match error {
-        StoreError::Contents { store, why } => {
-            let old = if table.to_lowercase().contains("auth") {
-                "auth"
-            } else {
-                "app"
-            };
-            StoreError::Contents {
-                store,
-                why: format!("{why}; old installations call the table {old}"),
-            }
-        }
-        other => other,
-    }
-}
-
 const URL: &str = "the url is not mysql://user[:password]@host[:port]/database with parameters of the client library; \
     special characters in a password are percent-encoded there, but not in a password_file";
 
@@ -310,12 +268,5 @@ mod tests {
                 (host, name)
             );
         }
-    }
-
-    #[test]
-    fn names_are_quoted() {
-        assert_eq!(quoted("auth"), "`auth`");
-        assert_eq!(quoted("d.auth"), "`d`.`auth`");
-        assert_eq!(quoted_part("a`b"), "`a``b`");
     }
 }

@@ -31,7 +31,7 @@ async fn tables_of_the_old_daemon() {
     assert_eq!(
         error.to_string(),
         format!(
-            "mysql databus@127.0.0.1:{}/{database}: Table '{database}.auth_tb' doesn't exist (1146); old installations call the table auth",
+            "mysql databus@127.0.0.1:{}/{database}: Table '{database}.auth_tb' doesn't exist (1146); where the table is called auth, write auth_table = \"auth\" in [store]",
             mariadb.port()
         )
     );
