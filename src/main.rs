@@ -1,6 +1,6 @@
 //! The `databus` program.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use databus::EXIT_INTERNAL;
@@ -39,7 +39,16 @@ fn main() -> ExitCode {
             let main = std::env::var("MAINPID")
                 .ok()
                 .and_then(|pid| pid.parse().ok());
-            control::reload(&config.path, main, &mut io::stdout().lock()).map_err(Failure::from)
+            // The daemon tells the journal, which need not have it twice.
+            let is_told = main.is_some() && log::stderr_is_journal();
+            let mut out: Box<dyn Write> = match is_told {
+                true => Box::new(io::sink()),
+                false => Box::new(io::stdout().lock()),
+            };
+            match control::reload(&config.path, main, &mut out) {
+                Err(error) if is_told && error.is_refusal() => return ExitCode::from(CONFIG),
+                ended => ended.map_err(Failure::from),
+            }
         }
     };
     match ended {

@@ -1,7 +1,7 @@
 //! `databus reload` with a daemon that runs by hand, without systemd. Needs no server.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -121,6 +121,68 @@ fn what_is_refused_is_told_with_the_reason() {
         daemon.write(LISTEN);
         assert_eq!(texts(&daemon.reload()).0, Some(0));
     }
+}
+
+#[test]
+fn warnings_are_told_too() {
+    let daemon = Daemon::start();
+    let app = |key: &str, cluster: &str| {
+        format!("[[app]]\nkey = {key:?}\nsecret = \"s3cret\"\ncluster = {cluster:?}\n")
+    };
+    let apps = [
+        app("k1", "clster1"),
+        app("k2", "cluster1"),
+        app("k2", "cluster1"),
+    ];
+    write(daemon.folder.path(), "apps.toml", &apps.concat());
+    let cluster = "[clusters.cluster1]\nbrokers = [\"127.0.0.1:1\"]\n";
+    daemon.write(&format!("{LISTEN}{cluster}"));
+    let (code, out, err) = texts(&daemon.reload());
+    assert_eq!((code, &*err), (Some(0), ""));
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines.len(), 3, "{out}");
+    assert!(
+        lines[0].starts_with("warning: ")
+            && lines[0].contains("apps.toml:9: key \"k2\" is that of "),
+        "{out}"
+    );
+    let unknown = "warning: app 'k1' names cluster 'clster1', which is not configured (did you mean cluster1?): ";
+    assert!(lines[1].starts_with(unknown), "{out}");
+    assert_eq!(lines[2], "reloaded");
+}
+
+#[test]
+fn a_reload_by_systemd_leaves_the_telling_to_the_daemon() {
+    let daemon = Daemon::start();
+    let journal = daemon.folder.path().join("journal");
+    let file = fs::File::create(&journal).expect("made");
+    let place = file.metadata().expect("there");
+    let reload = || {
+        let output = file.try_clone().expect("a file");
+        databus(daemon.folder.path(), "reload")
+            .env("MAINPID", daemon.child.id().to_string())
+            .env("JOURNAL_STREAM", format!("{}:{}", place.dev(), place.ino()))
+            .stdout(output.try_clone().expect("a file"))
+            .stderr(output)
+            .status()
+            .expect("it runs")
+    };
+    assert_eq!(reload().code(), Some(0));
+    daemon.write("[log]\nlevel = \"loud\"\n");
+    assert_eq!(reload().code(), Some(78));
+    assert_eq!(fs::read_to_string(&journal).expect("there"), "");
+    fs::remove_file(
+        fs::read_dir(daemon.folder.path())
+            .expect("a folder")
+            .flatten()
+            .map(|f| f.path())
+            .find(|f| f.extension().is_some_and(|e| e == "state"))
+            .expect("its state"),
+    )
+    .expect("removed");
+    assert_eq!(reload().code(), Some(70));
+    let told = fs::read_to_string(&journal).expect("there");
+    assert!(told.contains("tells nothing of its reloads"), "{told}");
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use crate::auth::Grants;
 use crate::config::Config;
 use crate::kafka::cluster::{Cluster, ProducerLimits};
 use crate::kafka::producer::Producer;
@@ -98,17 +97,6 @@ pub fn retire(old: &Live, new: &Live, retired: &mut Retired) {
             producer.drain(given_up).await;
             debug!(cluster = name, "old producer drained");
         });
-    }
-}
-
-/// Names the apps whose cluster is not configured: they are refused.
-pub fn warn_of_unknown(live: &Live, grants: &Grants) {
-    for (app, apps) in grants.apps() {
-        for (_, cluster) in apps {
-            if !live.clusters.contains_key(&**cluster) {
-                warn!(name: "cluster-unknown", app, %cluster, "the app's cluster is not configured: it is refused until there is a section [clusters.{cluster}]");
-            }
-        }
     }
 }
 

@@ -5,6 +5,7 @@ mod dev;
 mod drain;
 mod reload;
 mod status;
+mod unknown;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use self::clusters::Retired;
+use self::unknown::Unknown;
 use crate::auth::{Refresh, Source, StoreError};
 use crate::config::{self, Config, ConfigError, Listen};
 use crate::control::Published;
@@ -73,6 +75,8 @@ struct App {
     log: Log,
     /// Why the last reload was refused, if it was.
     refused: Option<String>,
+    /// The apps whose cluster is not configured.
+    unknown: Vec<Unknown>,
 }
 
 /// Runs the daemon with the configuration in `file` until a signal stops it.
@@ -153,6 +157,7 @@ impl App {
             refresh_task,
             log,
             refused: None,
+            unknown: Vec::new(),
         }
     }
 
@@ -188,9 +193,7 @@ impl App {
                 changed = grants.changed() => {
                     changed.map_err(|_| AppError::Internal("the store is no longer read".to_owned()))?;
                     grants.mark_unchanged();
-                    if let Some(grants) = self.shared.current_grants() {
-                        clusters::warn_of_unknown(&self.shared.live.load(), &grants);
-                    }
+                    self.look_for_unknown(false);
                     self.shared.announce();
                     systemd::status(&self.status());
                 }
@@ -214,6 +217,17 @@ impl App {
     /// A service without systemd's sockets: a restart refuses clients.
     fn lacks_sockets(&self) -> bool {
         systemd::is_service() && self.held.is_empty()
+    }
+
+    /// Finds the apps whose cluster is not configured, and tells of the new ones, or of all.
+    fn look_for_unknown(&mut self, all: bool) {
+        let Some(grants) = self.shared.current_grants() else {
+            return;
+        };
+        let found = unknown::find(&self.shared.live.load(), &grants);
+        let known = if all { &[][..] } else { &self.unknown };
+        unknown::tell(&found, known);
+        self.unknown = found;
     }
 
     /// A line for `systemctl status`.

@@ -5,7 +5,7 @@ use tracing::{error, info, warn};
 use super::{App, clusters};
 use crate::auth::Source;
 use crate::config::{self, Config};
-use crate::control::Published;
+use crate::control::{Published, Reloaded, Secrets};
 use crate::systemd;
 
 impl App {
@@ -18,17 +18,21 @@ impl App {
         let outcome = self.try_reload().await;
         match &outcome {
             Ok(_) => info!(name: "reloaded", "reloaded"),
-            Err(why) => error!(name: "reload-refused", "reload refused, nothing changed: {why}"),
+            // One entry, however many reasons there are.
+            Err(why) => {
+                let why = why.replace('\n', "; ");
+                error!(name: "reload-refused", "reload refused, nothing changed: {why}");
+            }
         }
-        self.refused = outcome.as_ref().err().cloned();
+        self.refused = outcome.as_ref().err().map(|why| why.replace('\n', "; "));
         systemd::ready(&self.status());
         if let Some(published) = published {
             published.end(outcome);
         }
     }
 
-    /// Returns what is not in force yet, and why.
-    async fn try_reload(&mut self) -> Result<Vec<String>, String> {
+    /// Returns what is to be known of the new state.
+    async fn try_reload(&mut self) -> Result<Reloaded, String> {
         let Some(file) = &self.file else {
             return Err("databus dev has no configuration to read".to_owned());
         };
@@ -38,6 +42,7 @@ impl App {
         }
         let source = new.store.source.clone();
         // A store that is newly named must load. One that is only away keeps its last good set; a file is never away.
+        let mut away = None;
         let loaded = match source.load().await {
             Ok(loaded) => Some(loaded),
             Err(error)
@@ -48,6 +53,9 @@ impl App {
             }
             Err(error) => {
                 warn!(name: "store-fails", store = source.name(), %error, "the store does not load: the grants stay as they were");
+                away = Some(format!(
+                    "the store does not load: the grants stay as they were: {error}"
+                ));
                 None
             }
         };
@@ -56,9 +64,15 @@ impl App {
         for warning in &new.warnings {
             warn!("{warning}");
         }
-        let notes = self.notes(&new);
-        for note in &notes {
+        let mut reloaded = self.notes(&new);
+        for note in reloaded.all_notes() {
             info!("{note}");
+        }
+        reloaded.warn_of(&new.warnings);
+        reloaded.warnings.extend(away);
+        if let Some(loaded) = &loaded {
+            reloaded.warn_of(&loaded.broken);
+            reloaded.warn_of(&loaded.twice);
         }
         self.log.set_level(new.log.level);
         let old = self.shared.replace(live);
@@ -69,29 +83,29 @@ impl App {
             .await;
         self.shared.groups.commit();
         self.config = new;
-        if let Some(grants) = self.shared.current_grants() {
-            clusters::warn_of_unknown(&self.shared.live.load(), &grants);
-        }
+        self.look_for_unknown(true);
+        reloaded.warn_of(&self.unknown);
         self.shared.announce();
-        Ok(notes)
+        Ok(reloaded)
     }
 
     /// What takes a restart.
-    fn notes(&self, new: &Config) -> Vec<String> {
-        let mut notes = new.listen.passed_over(&self.held);
+    fn notes(&self, new: &Config) -> Reloaded {
+        let mut reloaded = Reloaded {
+            notes: new.listen.passed_over(&self.held),
+            ..Reloaded::default()
+        };
         let is_own = |tls| self.held.iter().all(|held| held.1 != tls);
         if is_own(false) && new.listen.resp != self.listen.resp
             || is_own(true) && new.listen.resp_tls != self.listen.resp_tls
         {
-            notes.push("[listen] changed: that takes a restart".to_owned());
+            let note = "[listen] changed: that takes a restart";
+            reloaded.notes.push(note.to_owned());
         }
-        let credentials = config::credentials();
-        if !credentials.is_empty() {
-            let names = credentials.join(", ");
-            notes.push(format!(
-                "secrets from systemd ({names}) are those of the start: after a change, systemctl restart databus"
-            ));
+        if let Some(directory) = config::credentials() {
+            let names = new.credentials.iter().cloned().collect();
+            reloaded.secrets = Secrets { directory, names };
         }
-        notes
+        reloaded
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration as it is used: its types cannot hold what the check refuses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::cluster::Cluster;
@@ -25,6 +25,8 @@ pub struct Config {
     pub log: Log,
     /// The files that it was read from, in order.
     pub files: Vec<PathBuf>,
+    /// The credentials that it uses, by their names.
+    pub credentials: BTreeSet<String>,
     /// What it can be used with, but is hardly meant.
     pub warnings: Vec<Problem>,
 }
@@ -54,6 +56,7 @@ impl Config {
                 level: raw.log.level.unwrap_or_default(),
             },
             files: judge.sources.paths(),
+            credentials: std::mem::take(&mut judge.used),
             warnings: std::mem::take(&mut judge.warnings),
         }
     }

@@ -20,8 +20,7 @@ enum Kind {
 impl Credentials {
     /// `$CREDENTIALS_DIRECTORY`; `None` where it is not set.
     pub fn of_service() -> Option<Self> {
-        let directory = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)?;
-        directory.is_absolute().then(|| Self::directory(directory))
+        super::credentials().map(Self::directory)
     }
 
     pub fn directory(path: impl Into<PathBuf>) -> Self {
@@ -43,21 +42,6 @@ impl Credentials {
             }
         }
         Self(Kind::Opened(files))
-    }
-
-    /// The names that are there, as a configuration has them.
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = match &self.0 {
-            Kind::Opened(files) => files.keys().cloned().collect(),
-            Kind::Directory(directory) => {
-                let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-                let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-                names.map(|name| plain(&name).to_owned()).collect()
-            }
-        };
-        names.retain(|name| name != "README");
-        names.sort();
-        names
     }
 
     /// The path of this name, and the file if it is there.
@@ -113,18 +97,13 @@ mod tests {
     #[test]
     fn a_file_of_the_directory_of_credentials_goes_by_its_own_name() {
         let directory = tempfile::tempdir().expect("a directory");
-        for (name, secret) in [
-            ("databus_a", "s1"),
-            ("databus_README", "about"),
-            ("b", "s2"),
-        ] {
+        for (name, secret) in [("databus_a", "s1"), ("b", "s2")] {
             fs::write(directory.path().join(name), secret).expect("written");
         }
         let lazy = Credentials::directory(directory.path());
         let opened = Credentials::opened(&[directory.path()]);
         fs::write(directory.path().join("databus_a"), "s1").expect("written");
         for credentials in [lazy, opened] {
-            assert_eq!(credentials.names(), ["a", "b"]);
             assert_eq!(
                 (text(&credentials, "a"), text(&credentials, "b")),
                 ("s1".into(), "s2".into())

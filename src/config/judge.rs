@@ -1,7 +1,9 @@
 //! What the sections' checks share: they note every problem and go on, so that all are told in one go.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use toml::Spanned;
 
@@ -14,6 +16,8 @@ use crate::identity::Secret;
 pub struct Judge<'a> {
     pub sources: &'a Sources,
     pub credentials: Option<&'a Credentials>,
+    /// The names of those that the configuration uses.
+    pub used: BTreeSet<String>,
     /// What makes the configuration unusable.
     pub problems: Vec<Problem>,
     /// What it can be used with, but is hardly meant.
@@ -79,7 +83,11 @@ impl Judge<'_> {
 
     /// The secret in the file that `raw` names.
     pub fn secret(&mut self, key: &str, raw: &Spanned<String>, shape: Shape) -> Option<Secret> {
-        secret::read(raw.get_ref(), self.credentials, shape)
+        let name = raw.get_ref();
+        if !Path::new(name).is_absolute() {
+            self.used.insert(name.clone());
+        }
+        secret::read(name, self.credentials, shape)
             .map_err(|error| {
                 self.problem_of_file(key, raw.span().start, &error, error.is_permission());
             })

@@ -26,7 +26,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use checked::{Config, Log};
 pub use cluster::{Cluster, Settings};
@@ -37,6 +37,7 @@ pub use problem::{ConfigError, Place, Problem};
 pub use raw::Level;
 pub use store::StoreConfig;
 pub use tls::Tls;
+pub use unknown::nearest;
 
 use judge::Judge;
 use raw::Raw;
@@ -53,9 +54,10 @@ pub fn load(file: &Path) -> Result<Config, ConfigError> {
     load_with(file, Credentials::of_service().as_ref())
 }
 
-/// The names of the secrets that systemd handed over when it started the service.
-pub fn credentials() -> Vec<String> {
-    Credentials::of_service().map_or_else(Vec::new, |there| there.names())
+/// `$CREDENTIALS_DIRECTORY`, where systemd puts the service's credentials; `None` where it is not set.
+pub fn credentials() -> Option<PathBuf> {
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    directory.filter(|path| path.is_absolute())
 }
 
 /// [`load`] with another place for the credentials.
@@ -71,6 +73,7 @@ pub fn load_with(file: &Path, credentials: Option<&Credentials>) -> Result<Confi
     let mut judge = Judge {
         sources: &sources,
         credentials,
+        used: Default::default(),
         problems: Vec::new(),
         warnings: Vec::new(),
     };

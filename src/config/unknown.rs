@@ -117,13 +117,16 @@ fn advice(name: &str, section: &str, known: &[&str]) -> String {
             place => format!("it belongs into [{}]", place.replace('*', "NAME")),
         };
     }
-    let near = |known: &&str| strsim::normalized_damerau_levenshtein(name, known);
-    match known
-        .iter()
-        .copied()
-        .max_by(|a, b| near(a).total_cmp(&near(b)))
-    {
-        Some(nearest) if near(&nearest) >= 0.5 => format!("did you mean {nearest}?"),
-        _ => format!("there are {}", known.join(", ")),
+    match nearest(name, known.iter().copied()) {
+        Some(nearest) => format!("did you mean {nearest}?"),
+        None => format!("there are {}", known.join(", ")),
     }
+}
+
+/// The one of the known names that may be meant, if any is near enough.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
+    known
+        .max_by(|a, b| near(a).total_cmp(&near(b)))
+        .filter(|nearest| near(nearest) >= 0.5)
 }

@@ -3,6 +3,7 @@
 //! The daemon is asked by SIGHUP, judges what it reads with the loader it started with, and says in a file of its runtime
 //! directory how that went ([`state`]). It alone can judge: systemd shows credentials to nobody else.
 
+mod reloaded;
 mod state;
 
 use std::io::{self, Write};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
+use reloaded::SOURCES;
+pub use reloaded::{Reloaded, Secrets};
 pub use state::Published;
 use state::{Found, State};
 
@@ -70,7 +73,18 @@ pub fn reload(file: &Path, main: Option<i32>, out: &mut impl Write) -> Result<()
     if let Some(why) = state.refused {
         return Err(ReloadError::Refused(why));
     }
-    for note in &state.notes {
+    let Reloaded {
+        notes,
+        warnings,
+        secrets,
+    } = &state.reloaded;
+    for warning in warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    for note in notes {
+        writeln!(out, "note: {note}")?;
+    }
+    for note in secrets.notes(Path::new(SOURCES)) {
         writeln!(out, "note: {note}")?;
     }
     Ok(writeln!(out, "reloaded")?)

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::reloaded::Reloaded;
+
 /// The content of the file.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct State {
@@ -17,8 +19,9 @@ pub struct State {
     pub ended: u64,
     /// Why that one was refused, if it was.
     pub refused: Option<String>,
-    /// What it could not put into force.
-    pub notes: Vec<String>,
+    /// What is to be known of it, if it was not.
+    #[serde(default)]
+    pub reloaded: Reloaded,
 }
 
 /// The daemon's end: the file, which goes with this value.
@@ -61,12 +64,12 @@ impl Published {
         self.update();
     }
 
-    /// The reload has ended: with notes, or refused for a reason.
-    pub fn end(&mut self, outcome: Result<Vec<String>, String>) {
+    /// The reload has ended, or was refused for a reason.
+    pub fn end(&mut self, outcome: Result<Reloaded, String>) {
         self.state.ended = self.state.begun;
-        (self.state.notes, self.state.refused) = match outcome {
-            Ok(notes) => (notes, None),
-            Err(why) => (Vec::new(), Some(why)),
+        (self.state.reloaded, self.state.refused) = match outcome {
+            Ok(reloaded) => (reloaded, None),
+            Err(why) => (Reloaded::default(), Some(why)),
         };
         self.update();
     }
@@ -223,6 +226,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::control::Secrets;
 
     /// A daemon's end in `directory`, which another environment would name.
     fn published(directory: &Path, pid: u32) -> Published {
@@ -249,11 +253,19 @@ mod tests {
         assert_eq!((state.begun, state.ended), (1, 1));
         assert_eq!(state.refused.as_deref(), Some("line 1\nline 2"));
         daemon.begin();
-        daemon.end(Ok(vec!["a note".to_owned()]));
+        let reloaded = Reloaded {
+            notes: vec!["a note".to_owned()],
+            warnings: vec!["a warning".to_owned()],
+            secrets: Secrets {
+                directory: "/run/credentials/databus.service".into(),
+                names: vec!["a".to_owned()],
+            },
+        };
+        daemon.end(Ok(reloaded.clone()));
         let state = found.again().expect("it runs");
         assert_eq!(
-            (state.ended, state.refused, state.notes),
-            (2, None, vec!["a note".to_owned()])
+            (state.ended, state.refused, state.reloaded),
+            (2, None, reloaded)
         );
         drop(daemon);
         assert_eq!(found.again(), None);

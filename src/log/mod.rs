@@ -125,7 +125,7 @@ pub fn kafka(cluster: &str, level: RDKafkaLogLevel, facility: &str, message: &st
 }
 
 /// Whether systemd connected stderr to the journal and nobody redirected it since.
-fn stderr_is_journal() -> bool {
+pub fn stderr_is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
         return false;
     };

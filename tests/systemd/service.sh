@@ -49,7 +49,7 @@ service_exposure() {
 }
 
 service_reload() {
-  local pid; pid=$(of_service MainPID)
+  local pid begin=$EPOCHSECONDS; pid=$(of_service MainPID)
   write_config '[log]' 'level = "debug"'
   in_box systemctl reload databus
   has reloaded journal
@@ -57,6 +57,7 @@ service_reload() {
   fails in_box systemctl reload databus
   has "unknown key" journal -p err
   has "max_connections" journal -p err
+  [ "$(journal --since "@$begin" | grep -c 'unknown key')" = 1 ]
   fails in_box databus reload
   has "reload refused, nothing changed: /etc/databus/conf.d/test.toml:2: limits.max_conections" in_box databus reload
   # The daemon judges for itself, too, and goes on.
@@ -80,7 +81,10 @@ service_credentials() {
   has "systemd loaded no credential \"cluster1-password\"" journal -p err
   in_box systemctl restart databus
   answers
-  has "(cluster1-password) are those of the start: after a change, systemctl restart databus" in_box databus reload
+  has reloaded in_box databus reload
+  fails has cluster1-password in_box databus reload
+  echo s3cret-2 | in_box sh -c 'cat > /etc/databus/credentials/cluster1-password'
+  has "not in force (cluster1-password): systemctl restart databus" in_box databus reload
   fails has s3cret journal
   eventually has "cluster1 unreachable for" of_service StatusText
   in_box rm /etc/databus/credentials/cluster1-password
@@ -156,6 +160,7 @@ service_journal() {
   in_box systemctl restart databus
   has "AUTH refused: and " journal --since "@$begin"
   [ "$(journal --since "@$begin" | grep -c 'AUTH refused')" = 2 ]
+  is 2 eval 'in_box journalctl --no-pager -o json DATABUS_EVENT=auth-refused DATABUS_APP=key1 DATABUS_GROUP=g1 DATABUS_TOPIC=t1 | wc -l'
   fails has s3cret journal
   # A configuration error is an error with an ID, too; the daemon's start has its place and its version.
   is 3 eval 'in_box journalctl --no-pager -o cat --output-fields=PRIORITY DATABUS_EVENT=reload-refused | tail -1'
