@@ -77,6 +77,8 @@ struct App {
     refused: Option<String>,
     /// The apps whose cluster is not configured.
     unknown: Vec<Unknown>,
+    /// What systemd was told last.
+    told: String,
 }
 
 /// Runs the daemon with the configuration in `file` until a signal stops it.
@@ -158,6 +160,7 @@ impl App {
             log,
             refused: None,
             unknown: Vec::new(),
+            told: String::new(),
         }
     }
 
@@ -175,7 +178,7 @@ impl App {
         let mut server = tokio::spawn(server::serve(listeners, Arc::clone(&self.shared), stopped));
         let mut grants = self.shared.grants.subscribe();
         let mut published = self.file.as_deref().map(Published::new);
-        systemd::ready(&self.status());
+        self.ready();
         info!(name: "ready", version = env!("CARGO_PKG_VERSION"), "ready");
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -195,7 +198,7 @@ impl App {
                     grants.mark_unchanged();
                     self.look_for_unknown(false);
                     self.shared.announce();
-                    systemd::status(&self.status());
+                    self.tell_status();
                 }
                 ended = &mut self.refresh_task => {
                     return Err(AppError::Internal(format!("the store is no longer read: {ended:?}")));
@@ -206,7 +209,7 @@ impl App {
                 () = heart.beat() => {}
                 _ = tick.tick() => {
                     log::sum_up();
-                    systemd::status(&self.status());
+                    self.tell_status();
                 }
             }
         }
@@ -230,9 +233,23 @@ impl App {
         self.unknown = found;
     }
 
+    fn ready(&mut self) {
+        self.told = self.status();
+        systemd::ready(&self.told);
+    }
+
+    /// To be called every second or so: systemd hears of what has changed.
+    fn tell_status(&mut self) {
+        let status = self.status();
+        if status != self.told {
+            systemd::status(&status);
+            self.told = status;
+        }
+    }
+
     /// A line for `systemctl status`.
     fn status(&self) -> String {
-        let mut line = status::line(&self.shared);
+        let mut line = status::line(&self.shared, self.unknown.len());
         if self.lacks_sockets() {
             line += "; databus.socket passed no socket";
         }
@@ -267,4 +284,4 @@ async fn reload_or_stop(
     }
 }
 
-const TICK: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_secs(1);

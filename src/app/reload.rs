@@ -25,7 +25,7 @@ impl App {
             }
         }
         self.refused = outcome.as_ref().err().map(|why| why.replace('\n', "; "));
-        systemd::ready(&self.status());
+        self.ready();
         if let Some(published) = published {
             published.end(outcome);
         }

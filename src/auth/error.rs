@@ -24,6 +24,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The reason alone, without the store.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Settings { why, .. }
+            | Self::Unreachable { why, .. }
+            | Self::Refused { why, .. }
+            | Self::Unreadable { why, .. }
+            | Self::Contents { why, .. }
+            | Self::Internal { why, .. } => why,
+        }
+    }
+
     pub(super) fn settings(store: &str, why: impl Into<String>) -> Self {
         Self::Settings {
             store: store.into(),
