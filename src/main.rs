@@ -1,6 +1,6 @@
 //! The `databus` program.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use databus::EXIT_INTERNAL;
@@ -54,7 +54,9 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{}", failure.text);
+            if !failure.text.is_empty() {
+                eprintln!("{}", failure.text);
+            }
             ExitCode::from(failure.code)
         }
     }
@@ -92,7 +94,11 @@ impl From<CheckError> for Failure {
             CheckError::Config(_) | CheckError::Found(_) | CheckError::User(_) => CONFIG,
             CheckError::Output(_) => EXIT_INTERNAL as u8,
         };
-        let text = error.to_string();
+        let text = match &error {
+            // Who closed the pipe does not want to read any more.
+            CheckError::Output(error) if error.kind() == ErrorKind::BrokenPipe => String::new(),
+            error => error.to_string(),
+        };
         Self { text, code }
     }
 }

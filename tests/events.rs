@@ -64,7 +64,7 @@ async fn each_row_and_each_failure_is_told_once_and_no_secret_ever() {
         told[0].contains("the store is configured anew store=/nowhere/apps.toml"),
         "{told:#?}"
     );
-    assert!(told[1].contains("WARN") && told[1].contains("the store does not load, the last good grants stay in force (next attempt in 1 s): /nowhere/apps.toml: No such file"), "{told:#?}");
+    assert!(told[1].contains("WARN") && told[1].contains("the store does not load, the last good grants stay in force (next attempt in 1 s): /nowhere/apps.toml: no such file"), "{told:#?}");
 
     load(&refresh, broken("u")).await;
     let told = journal.take();

@@ -228,6 +228,10 @@ fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
         io::ErrorKind::PermissionDenied => {
             StoreError::unreadable(&name, format!("may not be read: {}", access::advice(path)))
         }
+        io::ErrorKind::NotFound => StoreError::contents(
+            &name,
+            "no such file: write apps and grants there (it may be empty, and has mode 0640), or name the right one as file in [store]",
+        ),
         _ => StoreError::contents(&name, error.to_string()),
     }
 }

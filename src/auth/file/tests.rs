@@ -146,13 +146,9 @@ fn only_a_regular_file_that_is_closed_to_others() {
         format!("{}: not a regular file", dir.path().display())
     );
     let missing = dir.path().join("missing");
-    assert_eq!(
-        read(&missing).unwrap_err().to_string(),
-        format!(
-            "{}: No such file or directory (os error 2)",
-            missing.display()
-        )
-    );
+    let told = read(&missing).unwrap_err().to_string();
+    let why = format!("{}: no such file: write apps and", missing.display());
+    assert!(told.starts_with(&why), "{told}");
 }
 
 #[test]
