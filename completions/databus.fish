@@ -30,6 +30,7 @@ complete -c databus -n "__fish_databus_needs_command" -f -a "serve" -d 'Run the 
 complete -c databus -n "__fish_databus_needs_command" -f -a "dev" -d 'Run the daemon on a Kafka of its own, to try it out'
 complete -c databus -n "__fish_databus_needs_command" -f -a "check" -d 'Say whether the daemon could run with the configuration'
 complete -c databus -n "__fish_databus_needs_command" -f -a "reload" -d 'Have the running daemon read its configuration and its grants again'
+complete -c databus -n "__fish_databus_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c databus -n "__fish_databus_using_subcommand serve" -l config -d 'The configuration; conf.d/*.toml beside it are read after it' -r -F
 complete -c databus -n "__fish_databus_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c databus -n "__fish_databus_using_subcommand dev" -l listen -d 'Where clients come in: IP:PORT, [IPv6]:PORT or unix:/path' -r
@@ -39,3 +40,8 @@ complete -c databus -n "__fish_databus_using_subcommand check" -l connect -d 'As
 complete -c databus -n "__fish_databus_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c databus -n "__fish_databus_using_subcommand reload" -l config -d 'The configuration; conf.d/*.toml beside it are read after it' -r -F
 complete -c databus -n "__fish_databus_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c databus -n "__fish_databus_using_subcommand help; and not __fish_seen_subcommand_from serve dev check reload help" -f -a "serve" -d 'Run the daemon'
+complete -c databus -n "__fish_databus_using_subcommand help; and not __fish_seen_subcommand_from serve dev check reload help" -f -a "dev" -d 'Run the daemon on a Kafka of its own, to try it out'
+complete -c databus -n "__fish_databus_using_subcommand help; and not __fish_seen_subcommand_from serve dev check reload help" -f -a "check" -d 'Say whether the daemon could run with the configuration'
+complete -c databus -n "__fish_databus_using_subcommand help; and not __fish_seen_subcommand_from serve dev check reload help" -f -a "reload" -d 'Have the running daemon read its configuration and its grants again'
+complete -c databus -n "__fish_databus_using_subcommand help; and not __fish_seen_subcommand_from serve dev check reload help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -12,7 +12,7 @@ use crate::config::{DEFAULT_PATH, ListenAddr};
 
 #[derive(Debug, Parser)]
 #[command(name = "databus", version, about, long_about = LONG_ABOUT, after_long_help = EXIT_CODES)]
-#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -76,8 +76,10 @@ pub enum Command {
     /// Asks the daemon that runs with this configuration, and waits until what it read is in force. The daemon judges it
     /// first, as check does; what it refuses changes nothing, and is told with its reason. Clients notice nothing.
     ///
-    /// systemctl reload databus does the same and leaves the reason in the journal. A few things take a restart; the notes
-    /// that this prints say so: [listen], and secrets that systemd loads when it starts the service.
+    /// It prints the warnings that check has. A few things take a restart; notes say so: [listen], and secrets that systemd
+    /// loads when it starts the service. Root is told which of those have changed since.
+    ///
+    /// systemctl reload databus does the same, and leaves what there is to say in the journal.
     Reload(ConfigFile),
 }
 
@@ -124,11 +126,23 @@ Exit codes:
   77  a permission is missing: a file that may not be read, an address that may not be listened on
   78  the configuration is wrong, or what it names cannot be used; with `check --connect` also: does not answer
 
+Signals:
+  SIGHUP           reads the configuration and the grants again, as `databus reload` asks for
+  SIGTERM, SIGINT  stop it: it finishes what is in hand, within [limits] drain_timeout; a second one stops it at once
+
+Environment:
+  CREDENTIALS_DIRECTORY  where secrets with a plain name are looked up; systemd sets it for the service
+  RUNTIME_DIRECTORY      where the daemon has a file by which `databus reload` finds it; systemd sets it for the service. Without it that is $XDG_RUNTIME_DIR/databus, for root /run/databus
+  MAINPID                the process that `databus reload` asks, where there are several; systemd sets it
+
 Files:
   /etc/databus/databus.toml    the configuration; the installed one explains every key
   /etc/databus/conf.d/*.toml   what differs from it
   /etc/databus/apps.toml       apps and grants, where no database has them
-  /etc/databus/credentials/    secrets, a file each; plain names in the configuration are names of these";
+  /etc/databus/credentials/    secrets, a file each; plain names in the configuration are names of these
+  databus.service  the service; `systemctl cat` shows it, `systemctl edit` makes a drop-in
+  databus.socket   the addresses of the service. To stop it, stop both: a client's connection starts it
+  /run/databus/    of the running service: its state, and unix sockets";
 
 #[cfg(test)]
 mod tests {
@@ -176,6 +190,8 @@ mod tests {
         for line in [
             "databus --help",
             "databus check --help",
+            "databus help",
+            "databus help check",
             "databus --version",
         ] {
             assert_eq!(read(line).expect_err(line), Printed::Help, "{line}");

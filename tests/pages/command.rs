@@ -9,7 +9,13 @@ pub fn page(mut command: Command) -> String {
     let about = command.get_about().expect("it has one").to_string();
     let mut page = Page::new("databus", "1", &about);
     page.section("SYNOPSIS");
-    for sub in command.get_subcommands() {
+    // That of clap is no more than --help.
+    let commands = || {
+        command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help")
+    };
+    for sub in commands() {
         page.text(&usage(sub));
         page.plain();
     }
@@ -20,7 +26,7 @@ pub fn page(mut command: Command) -> String {
             .trim_start_matches(['.', '\n']),
     );
     page.section("COMMANDS");
-    for sub in command.get_subcommands() {
+    for sub in commands() {
         page.subsection(&usage(sub));
         let text = sub.get_long_about().or(sub.get_about());
         page.text(&text.expect("it has one").to_string());
