@@ -6,11 +6,14 @@
 //!
 //! - `DATABUS_BENCH_KAFKA`: the bootstrap address; without it `tests/kafka/kafka.sh` starts a broker for the run.
 //! - `DATABUS_BENCH_ROUNDS`: rounds of each side (5).
+//! - `DATABUS_BENCH_GROUPS`: groups of the row `groups` (1000, and no more).
 //! - `DATABUS_BENCH_BEFORE`: another databus program, which is one more side: the one before a change.
 //! - `DATABUS_BENCH_CONFIG`: lines for databus.toml, such as `buffer_bytes = 100000` (`[limits]` is open).
 
 #[path = "../common/mod.rs"]
 mod common;
+mod crowd;
+mod groups;
 mod idle;
 mod latency;
 mod rows;

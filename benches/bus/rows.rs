@@ -5,9 +5,12 @@ use std::rc::Rc;
 
 use crate::common::direct::{self, Direct};
 use crate::common::figures::{self, Round, Side, Unit};
-use crate::common::kafka::Kafka;
+use crate::common::kafka::{Kafka, Topic};
 use crate::common::load::{self, Load, Records};
-use crate::common::servers::{Databus, Redis, publisher, subscriber, topic_name};
+use crate::common::servers::{
+    Databus, MANY, Redis, publisher, scale_topic, subscriber, topic_name,
+};
+use crate::groups;
 use crate::idle;
 use crate::latency;
 use crate::subscribe::{self, Format};
@@ -117,6 +120,9 @@ const ROWS: &[Row] = &[
     }),
     ("delivery", |bench| bench.delivery()),
     ("idle", |bench| bench.idle()),
+    ("groups", |bench| bench.groups()),
+    ("standbys", |bench| bench.standbys()),
+    ("handover", |bench| bench.handover()),
 ];
 
 /// The rows of a run.
@@ -288,6 +294,43 @@ impl Bench<'_> {
         }
         if let Some(redis) = &self.redis {
             idle::print("redis-server", redis, None);
+        }
+        println!();
+    }
+
+    fn groups(&mut self) {
+        let groups = std::env::var("DATABUS_BENCH_GROUPS");
+        let groups = groups.map_or(MANY, |n| n.parse().expect("a number"));
+        println!(
+            "{groups} groups, a subscriber and a message a second each    aim: 1 MiB, 0.1 % of a core each"
+        );
+        for (name, databus) in self.databus {
+            println!("  {name}");
+            let topic = self.kafka.topic_of(&scale_topic(), 1);
+            groups::groups(self.kafka, &topic, databus, groups);
+        }
+        println!();
+    }
+
+    fn standbys(&mut self) {
+        println!(
+            "1000 subscribers of a group on {} partitions    aim: 8 KiB each, 3 % of a core together",
+            groups::BUSY
+        );
+        self.shared(groups::standbys);
+    }
+
+    fn handover(&mut self) {
+        println!("a subscriber disconnects while others wait    aim: p99 1000 ms");
+        self.shared(groups::handover);
+    }
+
+    fn shared(&mut self, measure: fn(&Kafka, &Topic, &Databus, usize)) {
+        for (name, databus) in self.databus {
+            println!("  {name}");
+            let topic = self.kafka.topic_of(&self.topic(), groups::BUSY as i32);
+            let group = self.group.replace(self.group.get() + 1);
+            measure(self.kafka, &topic, databus, group);
         }
         println!();
     }

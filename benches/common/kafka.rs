@@ -54,9 +54,22 @@ impl Kafka {
         assert!(started.script(&["kill", &broker.to_string()]).success());
     }
 
+    /// The broker's process, where it was started here.
+    pub fn pid(&self) -> Option<u32> {
+        let home = self.started.as_ref()?.home.path();
+        let pid = std::fs::read_to_string(home.join("pid-1")).ok()?;
+        pid.trim().parse().ok()
+    }
+
     /// A topic with three partitions; gone with what is returned.
     pub fn topic(&self, name: &str) -> Topic {
-        self.make(name, NewTopic::new(name, 3, TopicReplication::Fixed(1)))
+        self.topic_of(name, 3)
+    }
+
+    /// The same with other partitions.
+    pub fn topic_of(&self, name: &str, partitions: i32) -> Topic {
+        let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        self.make(name, new)
     }
 
     /// A topic with a partition on each of these brokers, and on that one alone.

@@ -19,17 +19,7 @@ pub trait Server {
 
     /// CPU time, user and system, in steps of 10 ms.
     fn cpu(&self) -> Duration {
-        let stat =
-            fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the process runs");
-        let (_, fields) = stat
-            .rsplit_once(") ")
-            .expect("its name stands in parentheses");
-        let mut fields = fields
-            .split(' ')
-            .skip(11)
-            .map(|field| field.parse::<u64>().expect("ticks"));
-        let ticks = fields.next().expect("utime") + fields.next().expect("stime");
-        Duration::from_millis(ticks * 10)
+        process_cpu(self.pid())
     }
 
     /// Resident memory in bytes.
@@ -78,6 +68,12 @@ impl Databus {
                     "[[app.grant]]\ngroup = \"bench{group}\"\ntopic = \"{topic}\"\noperation = \"pubsub\"\n"
                 );
             }
+        }
+        let topic = scale_topic();
+        for group in 0..MANY {
+            text += &format!(
+                "[[app.grant]]\ngroup = \"scale{group}\"\ntopic = \"{topic}\"\noperation = \"sub\"\n"
+            );
         }
         fs::write(&apps, text).expect("a file");
         fs::set_permissions(&apps, fs::Permissions::from_mode(0o640)).expect("our own file");
@@ -184,6 +180,16 @@ pub fn topic_name(number: usize) -> String {
     format!("bench-{}-{number}", std::process::id())
 }
 
+/// The topic that a thousand groups read.
+pub fn scale_topic() -> String {
+    format!("bench-{}-scale", std::process::id())
+}
+
+/// The AUTH string of the subscriber of one of those groups.
+pub fn scale_subscriber(topic: &str, group: usize) -> String {
+    format!("key:secret@scale{group}/topic={topic}&role=sub&offset=newest")
+}
+
 /// The AUTH string of a publisher.
 pub fn publisher(topic: &str) -> String {
     format!("key:secret@bench0/topic={topic}&role=pub")
@@ -193,6 +199,20 @@ pub fn publisher(topic: &str) -> String {
 pub fn subscriber(topic: &str, group: usize, offset: &str) -> String {
     assert!(group < GROUPS);
     format!("key:secret@bench{group}/topic={topic}&role=sub&offset={offset}")
+}
+
+/// CPU time of a process, user and system, in steps of 10 ms.
+pub fn process_cpu(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+    let (_, fields) = stat
+        .rsplit_once(") ")
+        .expect("its name stands in parentheses");
+    let mut fields = fields
+        .split(' ')
+        .skip(11)
+        .map(|field| field.parse::<u64>().expect("ticks"));
+    let ticks = fields.next().expect("utime") + fields.next().expect("stime");
+    Duration::from_millis(ticks * 10)
 }
 
 /// CPU time of this process.
@@ -257,3 +277,5 @@ fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 const TOPICS: usize = 20;
 /// Groups of a run at most: a drain needs a new one.
 pub const GROUPS: usize = 100;
+/// Groups that are granted the topic that many read.
+pub const MANY: usize = 1000;
