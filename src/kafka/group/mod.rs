@@ -14,6 +14,7 @@ mod registry;
 mod state;
 mod subscription;
 mod thread;
+mod tidy;
 
 use std::fmt;
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use super::context::Context;
 use super::memory::Memory;
 use super::subscription::Subscription;
 use super::thread::{STACK, Thread};
+use super::tidy::Tidy;
 use super::{Command, GroupKey, Refusal, Settings, Tuning};
 use crate::kafka::core;
 
@@ -29,6 +30,7 @@ pub(super) struct Registry {
     members: AtomicU64,
     /// Partitions whose last marks could not be committed when their group was left.
     lost_marks: AtomicUsize,
+    tidy: Tidy,
     /// Closed once no group's thread has a receiver: all groups are left.
     threads: watch::Sender<()>,
 }
@@ -75,6 +77,7 @@ impl Groups {
                 groups: Mutex::new(running),
                 members: AtomicU64::new(0),
                 lost_marks: AtomicUsize::new(0),
+                tidy: Tidy::default(),
                 threads: watch::Sender::new(()),
             }),
         }
@@ -258,6 +261,7 @@ impl Registry {
                     }
                 }
             }
+            shared.tidy.soon();
         })?;
         Ok(sender)
     }
