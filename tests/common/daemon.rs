@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,10 @@ pub struct Config {
     /// Lines at the end of the file.
     pub more: String,
     pub listen: SocketAddr,
+    /// Passed to each process as its only socket, as systemd does; `listen` is its address.
+    pub socket: Option<Arc<TcpListener>>,
+    /// Of the process, besides what the tests have.
+    pub environment: Vec<(String, String)>,
 }
 
 #[derive(Clone, Default)]
@@ -79,6 +84,8 @@ impl Config {
             listen_more: String::new(),
             more: String::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], free_port())),
+            socket: None,
+            environment: Vec::new(),
         }
     }
 
@@ -135,6 +142,14 @@ impl Config {
 
     pub fn start(self) -> Daemon {
         Daemon::start(self)
+    }
+
+    /// Listens on a socket that lasts longer than the process.
+    pub fn keep_socket(mut self) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+        self.listen = socket.local_addr().expect("it is bound");
+        self.socket = Some(Arc::new(socket));
+        self
     }
 
     /// Writes `databus.toml` and `apps.toml` into the folder.
@@ -218,7 +233,7 @@ impl Daemon {
             .expect("a folder");
         config.write(folder.path());
         let log = Arc::default();
-        let child = spawn(folder.path(), &log);
+        let child = spawn(&config, folder.path(), &log);
         let mut daemon = Self {
             config,
             folder,
@@ -234,8 +249,17 @@ impl Daemon {
         self.kill();
         self.config.write(self.folder.path());
         let before = self.log().len();
-        self.child = spawn(self.folder.path(), &self.log);
+        self.child = spawn(&self.config, self.folder.path(), &self.log);
         self.wait_until_it_accepts(before);
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, where it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is our child")
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -418,12 +442,21 @@ pub fn program() -> PathBuf {
     env!("CARGO_BIN_EXE_databus").into()
 }
 
-fn spawn(folder: &Path, log: &Arc<Mutex<String>>) -> Child {
+fn spawn(config: &Config, folder: &Path, log: &Arc<Mutex<String>>) -> Child {
     let mut command = Command::new(program());
     command
         .args(["serve", "--config"])
         .arg(folder.join("databus.toml"))
+        .envs(config.environment.iter().cloned())
         .stdin(Stdio::null());
+    if let Some(socket) = &config.socket {
+        let socket = socket.try_clone().expect("a descriptor");
+        command.stdin(OwnedFd::from(socket)).envs([
+            ("LISTEN_FDS", "1"),
+            ("LISTEN_FDNAMES", "resp"),
+            ("LISTEN_FDS_FIRST_FD", "0"),
+        ]);
+    }
     start(command, log)
 }
 

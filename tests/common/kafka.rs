@@ -90,9 +90,11 @@ impl Kafka {
         name
     }
 
-    /// Creates a topic and waits until it can be written to.
+    /// Creates a topic with a replica on each broker, and waits until it can be written to.
     pub fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let brokers = self.brokers.split(',').count();
+        let replicas = TopicReplication::Fixed(i32::try_from(brokers).expect("few"));
+        let mut topic = NewTopic::new(name, partitions, replicas);
         for (key, value) in settings {
             topic = topic.set(key, value);
         }
@@ -206,9 +208,11 @@ impl Kafka {
 
     /// The first offset of a partition, and the one behind its last.
     pub fn bounds(&self, topic: &str, partition: i32) -> (i64, i64) {
-        self.consumer("databus-tests-reader")
-            .fetch_watermarks(topic, partition, PATIENCE)
-            .expect("Kafka answers")
+        let reader = self.consumer("databus-tests-reader");
+        // A broker may not know the partition yet, or no longer lead it.
+        eventually("the ends of a partition", || {
+            reader.fetch_watermarks(topic, partition, PATIENCE).ok()
+        })
     }
 
     /// What the group committed for each partition.
@@ -298,6 +302,26 @@ impl Kafka {
             .filter(|found| found.error().is_none())
             .map(|found| found.partitions().len() as i32)
             .sum()
+    }
+
+    /// Which broker leads a partition; None where none does, or none answers.
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        let metadata = self.producer.client().fetch_metadata(Some(topic), PATIENCE);
+        let metadata = metadata.ok()?;
+        let partitions = metadata.topics().first()?.partitions();
+        let found = partitions.iter().find(|found| found.id() == partition)?;
+        Some(found.leader()).filter(|leader| *leader >= 0)
+    }
+
+    /// Which broker coordinates a group: the leader of that part of `__consumer_offsets` which Java's hash of its id names.
+    pub fn coordinator(&self, group: &str) -> Option<i32> {
+        let hash = group.encode_utf16().fold(0_i32, |hash, unit| {
+            hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+        });
+        let partitions = self.partitions(OFFSETS);
+        (partitions > 0)
+            .then(|| (hash & i32::MAX) % partitions)
+            .and_then(|partition| self.leader(OFFSETS, partition))
     }
 
     fn wait_for_partitions(&self, topic: &str, count: i32) {
@@ -427,6 +451,8 @@ impl Mock {
             .expect("there is a broker 1");
     }
 }
+
+const OFFSETS: &str = "__consumer_offsets";
 
 /// Waits for what needs no runtime of its own.
 fn wait<F: Future>(future: F) -> F::Output {

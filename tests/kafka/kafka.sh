@@ -6,6 +6,8 @@
 #   kafka.sh topic NAME [PARTS]    topics are not made by themselves
 #   kafka.sh kill I | start I      a crash and a return of broker I (stop I: as an operator does it)
 #   kafka.sh pause I | resume I    a broker that hangs with its connections open
+#   kafka.sh await-end I           until a stopped broker has ended
+#   kafka.sh revive                every broker runs and answers, whatever was done to it before
 #   kafka.sh bootstrap [secure]    the brokers' addresses
 #   kafka.sh tool CLASS ARGS...    Kafka's own tools, e.g. org.apache.kafka.tools.TopicCommand
 #   kafka.sh down                  everything ended and removed, but the jars
@@ -123,6 +125,16 @@ kafka_kill()   { kill -9 "$(cat "$KAFKA_HOME/pid-$1")"; }        # I: as a crash
 kafka_stop()   { kill "$(cat "$KAFKA_HOME/pid-$1")"; }           # I: as an operator
 kafka_pause()  { kill -STOP "$(cat "$KAFKA_HOME/pid-$1")"; }     # I: hangs, connections stay
 kafka_resume() { kill -CONT "$(cat "$KAFKA_HOME/pid-$1")"; }
+kafka_await-end() {  # I: what does not end by itself is ended
+  local pid; pid=$(cat "$KAFKA_HOME/pid-$1")
+  for _ in $(seq 240); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.25; done
+  kill -9 "$pid"
+}
+kafka_revive() {
+  local f
+  for f in "$KAFKA_HOME"/pid-*; do kill -CONT "$(cat "$f")" 2>/dev/null || kafka_start "${f##*-}"; done
+  kafka_wait
+}
 kafka_down() {
   local f
   for f in "$KAFKA_HOME"/pid-*; do [ -e "$f" ] && { kill -9 "$(cat "$f")" 2>/dev/null; rm -f "$f"; }; done
@@ -140,7 +152,7 @@ kafka_topic() {  # TOPIC [PARTITIONS]
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
   case "${1:-}" in
-    up|topic|kill|start|stop|pause|resume|wait|bootstrap|tool|cert|fetch|down) kafka_cmd=$1; shift; "kafka_$kafka_cmd" "$@" ;;
+    up|topic|kill|start|stop|pause|resume|await-end|revive|wait|bootstrap|tool|cert|fetch|down) kafka_cmd=$1; shift; "kafka_$kafka_cmd" "$@" ;;
     *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64 ;;
   esac
 fi
