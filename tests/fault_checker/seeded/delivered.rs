@@ -1,0 +1,258 @@
+//! Subscribers got what they should not have got, or did not get what they should have.
+
+use super::{SECOND, SEEDS, found, last_moment};
+use crate::checker::{Rule, check};
+use crate::generate::generate;
+use crate::history::*;
+
+#[test]
+fn a_record_that_comes_to_nobody() {
+    found(Rule::Delivered, &[Rule::Skipped], |evidence| {
+        let lanes = |read: &Read| evidence.connections[read.connection].lane;
+        let mut reads = evidence.reads.iter();
+        let record = reads.rfind(|read| lanes(read) == Some(0))?.records[0];
+        for read in &mut evidence.reads {
+            read.records.retain(|other| other.id != record.id);
+        }
+        Some(())
+    });
+}
+
+#[test]
+fn a_skipped_record() {
+    found(
+        Rule::Skipped,
+        &[Rule::Delivered, Rule::Redelivered],
+        |evidence| {
+            // The first of a reply that has more, which was marked only later.
+            let read = evidence.reads.iter().position(|read| {
+                let partition = read.records[0].partition;
+                let lane = evidence.connections[read.connection].lane;
+                let covered = evidence.marks.iter().any(|mark| {
+                    evidence.connections[mark.connection].lane == lane
+                        && mark.partition == partition
+                        && mark.offset >= read.records[0].offset
+                        && mark.invoked < read.answered
+                });
+                lane == Some(0) && read.records.len() > 1 && !covered
+            })?;
+            evidence.reads[read].records.remove(0);
+            Some(())
+        },
+    );
+}
+
+#[test]
+fn going_back() {
+    found(
+        Rule::Back,
+        &[Rule::Skipped, Rule::Redelivered],
+        |evidence| {
+            let read = evidence
+                .reads
+                .iter_mut()
+                .find(|read| read.records.len() > 2)?;
+            read.records.swap(0, 1);
+            Some(())
+        },
+    );
+}
+
+#[test]
+fn a_redelivery_below_a_commit_to_a_fresh_start() {
+    found(Rule::Redelivered, &[Rule::TwoOwners], |evidence| {
+        let commit = *evidence
+            .commits
+            .iter()
+            .rfind(|commit| commit.lane == 0 && commit.offset > 5)?;
+        let end = last_moment(evidence);
+        evidence.lives.push(Life {
+            daemon: 0,
+            started: end + SECOND,
+            ended: None,
+            stopped: None,
+            paused: Vec::new(),
+        });
+        let life = evidence.lives.len() - 1;
+        evidence.connections.push(Connection {
+            life,
+            lane: Some(0),
+            ended: None,
+        });
+        let log = &evidence.topics[0].partitions[commit.partition as usize];
+        let record = log
+            .records
+            .iter()
+            .rfind(|record| record.colour.is_empty() && record.offset < commit.offset)?;
+        evidence.reads.push(Read {
+            connection: evidence.connections.len() - 1,
+            invoked: end + 2 * SECOND,
+            answered: end + 3 * SECOND,
+            records: vec![Delivered {
+                partition: commit.partition,
+                offset: record.offset,
+                id: record.id,
+            }],
+        });
+        Some(())
+    });
+}
+
+#[test]
+fn a_redelivery_of_what_the_same_daemon_took_a_mark_for() {
+    found(Rule::Redelivered, &[Rule::TwoOwners], |evidence| {
+        evidence.rebalances.clear();
+        evidence.commits.clear(); // it does not need to be committed
+        evidence
+            .lanes
+            .iter_mut()
+            .for_each(|lane| lane.finished = false);
+        let mut marks = evidence.marks.iter();
+        let mark = marks
+            .rfind(|mark| mark.outcome == Marked::Taken && mark.offset > 5)?
+            .clone();
+        let connection = evidence.connections[mark.connection].clone();
+        let lane = connection.lane?;
+        let log = &evidence.topics[0].partitions[mark.partition as usize];
+        let mut records = log.records.iter();
+        let record = records
+            .rfind(|record| evidence.lanes[lane].gets(record) && record.offset <= mark.offset)?;
+        let records = vec![Delivered {
+            partition: mark.partition,
+            offset: record.offset,
+            id: record.id,
+        }];
+        // What came before may be more without the rebalances.
+        evidence.reads.clear();
+        evidence.connections.push(Connection {
+            ended: None,
+            ..connection
+        });
+        let end = last_moment(evidence);
+        let connection = evidence.connections.len() - 1;
+        evidence.reads.push(Read {
+            connection,
+            invoked: end + SECOND,
+            answered: end + 2 * SECOND,
+            records,
+        });
+        Some(())
+    });
+}
+
+#[test]
+fn a_redelivery_of_what_was_marked_before_a_stop() {
+    found(Rule::Redelivered, &[], |evidence| {
+        for lane in &mut evidence.lanes {
+            lane.finished = false;
+        }
+        evidence.commits.clear(); // nobody saw whether it was committed
+        let mut marks = evidence.marks.iter();
+        let mark = marks.rfind(|mark| mark.outcome == Marked::Taken && mark.offset > 5)?;
+        let (partition, offset) = (mark.partition, mark.offset);
+        let Connection { life, lane, .. } = evidence.connections[mark.connection];
+        let log = &evidence.topics[0].partitions[partition as usize];
+        let lane_gets = |record: &Record| evidence.lanes[lane.unwrap_or(0)].gets(record);
+        let mut records = log.records.iter();
+        let record = records.rfind(|record| lane_gets(record) && record.offset <= offset)?;
+        let (id, offset) = (record.id, record.offset);
+        let end = last_moment(evidence);
+        let old = &mut evidence.lives[life];
+        (old.ended, old.stopped) = (Some(end), Some(end + SECOND));
+        evidence.lives.push(Life {
+            started: end + 2 * SECOND,
+            ended: None,
+            stopped: None,
+            ..evidence.lives[life].clone()
+        });
+        evidence.connections.push(Connection {
+            life: evidence.lives.len() - 1,
+            lane,
+            ended: None,
+        });
+        evidence.reads.push(Read {
+            connection: evidence.connections.len() - 1,
+            invoked: end + 3 * SECOND,
+            answered: end + 4 * SECOND,
+            records: vec![Delivered {
+                partition,
+                offset,
+                id,
+            }],
+        });
+        Some(())
+    });
+}
+
+#[test]
+fn two_owners() {
+    found(Rule::TwoOwners, &[], |evidence| owners(evidence, false));
+}
+
+#[test]
+fn two_owners_on_two_daemons() {
+    found(Rule::TwoOwners, &[], |evidence| owners(evidence, true));
+}
+
+#[test]
+fn two_owners_are_no_wonder_where_one_was_paused() {
+    for seed in 0..SEEDS {
+        let mut evidence = generate(seed);
+        let Some(()) = owners(&mut evidence, true) else {
+            continue;
+        };
+        let pause = evidence.reads[evidence.reads.len() - 2].answered;
+        evidence
+            .lives
+            .iter_mut()
+            .for_each(|life| life.paused.push(pause + 1));
+        assert!(check(&evidence).is_empty(), "seed {seed}");
+    }
+}
+
+/// One record more, which two connections get at the end, and nobody marks.
+fn owners(evidence: &mut Evidence, apart: bool) -> Option<()> {
+    let end = last_moment(evidence);
+    evidence
+        .lanes
+        .iter_mut()
+        .for_each(|lane| lane.finished = false);
+    evidence.sets.push(Set {
+        id: 1 << 30,
+        connection: 0,
+        topic: "t".into(),
+        key: 0,
+        colour: String::new(),
+        invoked: end,
+        answered: None,
+        outcome: Outcome::Unanswered,
+    });
+    let log = &mut evidence.topics[0].partitions[0];
+    let offset = log.end;
+    log.records.push(Record {
+        offset,
+        id: 1 << 30,
+        key: 0,
+        colour: String::new(),
+    });
+    log.end += 1;
+    for number in 0..2 {
+        let life = if apart { number } else { 0 };
+        evidence.connections.push(Connection {
+            life,
+            lane: Some(0),
+            ended: None,
+        });
+        evidence.reads.push(Read {
+            connection: evidence.connections.len() - 1,
+            invoked: end + SECOND * (1 + 2 * number as u64),
+            answered: end + SECOND * (2 + 2 * number as u64),
+            records: vec![Delivered {
+                partition: 0,
+                offset,
+                id: 1 << 30,
+            }],
+        });
+    }
+    Some(())
+}

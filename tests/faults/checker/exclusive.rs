@@ -1,0 +1,115 @@
+//! A partition is read by one connection at a time.
+//!
+//! Whoever got records holds the partition until a mark covers them, until the connection ends, or until the daemon gives the
+//! partition back. Two that hold at the same time got their records one after the other: the second while the first held.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::index::{Index, Place};
+use super::{Found, Rule, at};
+use crate::history::{Read, Time};
+
+/// A connection held a place for certain, from its reply until this end.
+#[derive(Clone, Copy)]
+struct Hold {
+    connection: usize,
+    life: usize,
+    offset: i64,
+    from: Time,
+    to: Time,
+    /// The end where daemons are compared: one that was paused knows nothing of the others.
+    to_others: Time,
+}
+
+pub(super) fn check(index: &Index, found: &mut Found) {
+    let mut holds: BTreeMap<Place, Vec<Hold>> = BTreeMap::new();
+    for (&connection, reads) in &index.reads {
+        let Some(lane) = index.lane_of(connection) else {
+            continue;
+        };
+        for read in reads {
+            let mut last: HashMap<i32, i64> = HashMap::new();
+            for record in &read.records {
+                last.insert(record.partition, record.offset);
+            }
+            for (partition, offset) in last {
+                let place = (lane, partition);
+                let hold = hold(index, read, place, offset);
+                if hold.from < hold.to {
+                    holds.entry(place).or_default().push(hold);
+                }
+            }
+        }
+    }
+    for (place, mut holds) in holds {
+        holds.sort_by_key(|hold| hold.from);
+        overlaps(index, place, &holds, found);
+    }
+}
+
+fn hold(index: &Index, read: &Read, place: Place, offset: i64) -> Hold {
+    let life = index.life_of(read.connection);
+    let known = &index.evidence.lives[life];
+    let ends = [
+        index.first_mark_over(place, offset),
+        index.evidence.connections[read.connection].ended,
+        known.ended,
+        index.revoked_after(life, place, read.invoked.saturating_sub(SLACK)),
+        Some(read.answered + index.evidence.lease.unwrap_or(LEASE)),
+    ];
+    let to = ends.into_iter().flatten().min().unwrap_or(Time::MAX);
+    let paused = known.paused.iter().filter(|paused| **paused > read.invoked);
+    let to_others = paused.copied().min().map_or(to, |paused| paused.min(to));
+    Hold {
+        connection: read.connection,
+        life,
+        offset,
+        from: read.answered,
+        to: to.saturating_sub(SLACK),
+        to_others: to_others.saturating_sub(SLACK),
+    }
+}
+
+fn overlaps(index: &Index, place: Place, holds: &[Hold], found: &mut Found) {
+    // Of each connection the hold that lasts longest so far.
+    let mut active: HashMap<usize, Hold> = HashMap::new();
+    for &hold in holds {
+        active.retain(|_, other| other.to > hold.from);
+        for other in active.values() {
+            if other.connection != hold.connection && both_certain(index, other, &hold) {
+                let what = format!(
+                    "{}: connection {} (process {}) held offset {} from {} to {} at least, and connection {} (process {}) offset {} from {} to {}",
+                    index.name(place),
+                    other.connection,
+                    other.life,
+                    other.offset,
+                    at(other.from),
+                    at(other.to),
+                    hold.connection,
+                    hold.life,
+                    hold.offset,
+                    at(hold.from),
+                    at(hold.to)
+                );
+                found.add(Rule::TwoOwners, what);
+            }
+        }
+        let longest = active.entry(hold.connection).or_insert(hold);
+        if longest.to < hold.to {
+            *longest = hold;
+        }
+    }
+}
+
+/// `second` begins while `first` lasts. Between two daemons that counts only where both had to know of each other.
+fn both_certain(index: &Index, first: &Hold, second: &Hold) -> bool {
+    if first.life == second.life {
+        return true;
+    }
+    first.to_others > second.from && second.to_others > second.from && !index.foggy(second.from)
+}
+
+/// The log's clock has milliseconds.
+const SLACK: Time = 5_000_000;
+/// A connection that is silent for 5 minutes loses its lease; from then on nothing is claimed.
+const LEASE: Time = 290_000_000_000;

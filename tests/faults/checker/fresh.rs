@@ -1,0 +1,140 @@
+//! Nothing that is marked comes again, where the one who delivers must know of the mark: it was committed before, or taken by this very
+//! process, or by one that was told to stop, and did.
+
+use std::collections::HashMap;
+
+use super::index::{Index, Place};
+use super::{Found, Rule, at};
+use crate::history::{Marked, Read, Time};
+
+pub(super) fn check(index: &Index, found: &mut Found) {
+    let taken = taken(index);
+    let left = left(index, &taken);
+    for (&connection, reads) in &index.reads {
+        let Some(lane) = index.lane_of(connection) else {
+            continue;
+        };
+        for read in reads {
+            let mut seen: HashMap<i32, i64> = HashMap::new();
+            for record in &read.records {
+                let lowest = seen.entry(record.partition).or_insert(record.offset);
+                *lowest = record.offset.min(*lowest);
+            }
+            for (partition, offset) in seen {
+                judge(
+                    index,
+                    (&taken, &left),
+                    read,
+                    (lane, partition),
+                    offset,
+                    found,
+                );
+            }
+        }
+    }
+}
+
+/// Marks that were taken, by life and place: when they were answered, and the offset.
+type Taken = HashMap<(usize, Place), Vec<(Time, i64)>>;
+
+fn taken(index: &Index) -> Taken {
+    let mut taken: Taken = HashMap::new();
+    for mark in &index.evidence.marks {
+        let lane = index.lane_of(mark.connection);
+        if let (Marked::Taken, Some(answered), Some(lane)) = (mark.outcome, mark.answered, lane) {
+            let at = (index.life_of(mark.connection), (lane, mark.partition));
+            taken.entry(at).or_default().push((answered, mark.offset));
+        }
+    }
+    for marks in taken.values_mut() {
+        marks.sort_unstable();
+    }
+    taken
+}
+
+/// By place: when processes that had been told to had stopped, and the highest mark that they took.
+type Left = HashMap<Place, Vec<(Time, i64)>>;
+
+/// What is committed by then, because a stop commits what was marked. Kafka was well all the time.
+fn left(index: &Index, taken: &Taken) -> Left {
+    let mut left: Left = HashMap::new();
+    for ((life, place), marks) in taken {
+        let life = &index.evidence.lives[*life];
+        let highest = marks.iter().map(|(_, mark)| *mark).max();
+        if let (Some(stopped), Some(highest)) = (life.stopped, highest)
+            && life.paused.is_empty()
+            && index.evidence.fog.iter().all(|(from, _)| *from > stopped)
+        {
+            left.entry(*place).or_default().push((stopped, highest));
+        }
+    }
+    left
+}
+
+/// `offset` is the lowest that the read gave of the place.
+fn judge(
+    index: &Index,
+    (taken, left): (&Taken, &Left),
+    read: &Read,
+    place: Place,
+    offset: i64,
+    found: &mut Found,
+) {
+    let life = index.life_of(read.connection);
+    let describe = || {
+        format!(
+            "{}: offset {offset} came to connection {}, asked at {}, answered at {}",
+            index.name(place),
+            read.connection,
+            at(read.invoked),
+            at(read.answered)
+        )
+    };
+    // Who started, or was given the partition, after a commit was seen begins there.
+    let started = index.evidence.lives[life].started;
+    let assigned = index.assigned_before(life, place, read.invoked);
+    let since = assigned.map_or(started, |assigned| assigned.max(started));
+    let committed = index.committed_by(place, since);
+    if offset < committed {
+        let what = format!(
+            "{}, and {committed} was seen as committed before {}, when the daemon took the partition",
+            describe(),
+            at(since)
+        );
+        return found.add(Rule::Redelivered, what);
+    }
+    let left = left.get(&place).map_or(&[][..], Vec::as_slice);
+    let known = left.iter().filter(|(stopped, _)| *stopped < since);
+    if let Some((stopped, mark)) = known.max_by_key(|(_, mark)| *mark)
+        && offset <= *mark
+    {
+        let what = format!(
+            "{}, and the mark {mark} had its +OK of a process that stopped at {}, before {}, when the daemon took the partition",
+            describe(),
+            at(*stopped),
+            at(since)
+        );
+        return found.add(Rule::Redelivered, what);
+    }
+    // As long as it keeps the partition, it knows the marks that it took.
+    let Some(marks) = taken.get(&(life, place)) else {
+        return;
+    };
+    let before = marks.partition_point(|(answered, _)| *answered < read.invoked);
+    let mut covering = marks[..before].iter().filter(|(_, mark)| *mark >= offset);
+    // The latest leaves the least time for a rebalance in between.
+    if let Some((when, mark)) = covering.next_back() {
+        let given_back = index.revoked_after(life, place, when.saturating_sub(SLACK));
+        if given_back.is_none_or(|given_back| given_back > read.answered) {
+            let what = format!(
+                "{}, and the mark {mark} had its +OK at {}, since when the daemon kept the partition",
+                describe(),
+                at(*when)
+            );
+            found.add(Rule::Redelivered, what);
+        }
+    }
+}
+
+/// The log's clock has milliseconds.
+const SLACK: Time = 5_000_000;

@@ -1,0 +1,45 @@
+//! What the daemon takes when its clients are gone.
+
+use super::{Found, Rule};
+use crate::history::Evidence;
+
+pub(super) fn check(evidence: &Evidence, found: &mut Found) {
+    for usage in &evidence.usage {
+        let figures = [
+            (
+                "threads",
+                usage.before.threads,
+                usage.after.threads,
+                THREADS,
+            ),
+            (
+                "descriptors",
+                usage.before.descriptors,
+                usage.after.descriptors,
+                DESCRIPTORS,
+            ),
+            (
+                "bytes of memory",
+                usage.before.memory,
+                usage.after.memory,
+                MEMORY,
+            ),
+        ];
+        for (what, before, after, more) in figures {
+            if after > before + more {
+                let what = format!(
+                    "daemon {} had {before} {what} before the load, and {after} after it",
+                    usage.daemon
+                );
+                found.add(Rule::Leak, what);
+            }
+        }
+    }
+}
+
+/// What may be there besides without being a leak: a worker that the runtime keeps for a while.
+const THREADS: u64 = 4;
+/// Connections to brokers that come and go.
+const DESCRIPTORS: u64 = 6;
+/// What the allocator keeps of the busiest moment.
+const MEMORY: u64 = 96 << 20;

@@ -1,0 +1,88 @@
+//! What publishers were told, against what lies in Kafka.
+
+use std::collections::HashMap;
+
+use super::index::Index;
+use super::{Found, Rule, at};
+use crate::history::{Id, Outcome, Record, Set, Topic};
+
+/// Where a record lies.
+type Spot<'a> = (&'a Topic, usize, &'a Record);
+
+pub(super) fn check(index: &Index, found: &mut Found) {
+    let mut spots: HashMap<Id, Vec<Spot>> = HashMap::new();
+    for topic in &index.evidence.topics {
+        for (number, partition) in topic.partitions.iter().enumerate() {
+            for record in &partition.records {
+                spots
+                    .entry(record.id)
+                    .or_default()
+                    .push((topic, number, record));
+            }
+        }
+    }
+    for set in &index.evidence.sets {
+        let there = spots.get(&set.id).map_or(&[][..], Vec::as_slice);
+        judge(set, there, found);
+    }
+    for (id, there) in &spots {
+        if !index.sets.contains_key(id) {
+            let what = format!("{}, which nobody sent", list(there));
+            found.add(Rule::Invented, what);
+        }
+    }
+}
+
+fn judge(set: &Set, there: &[Spot], found: &mut Found) {
+    match (set.outcome, there.len()) {
+        (Outcome::Written, 0) => found.add(
+            Rule::Written,
+            format!("{}, and is not in Kafka", describe(set)),
+        ),
+        (Outcome::NotWritten, 1..) => found.add(
+            Rule::NotWritten,
+            format!("{}, and is in Kafka: {}", describe(set), list(there)),
+        ),
+        (_, 2..) => found.add(
+            Rule::Once,
+            format!(
+                "{}, and is there more than once: {}",
+                describe(set),
+                list(there)
+            ),
+        ),
+        _ => {}
+    }
+    for (topic, _, record) in there {
+        let same = topic.name == set.topic && record.key == set.key && record.colour == set.colour;
+        if !same {
+            let what = format!("{}, and lies there as {record:?}", describe(set));
+            found.add(Rule::Invented, what);
+        }
+    }
+}
+
+pub(super) fn describe(set: &Set) -> String {
+    let answered = set.answered.map_or("never".into(), at);
+    format!(
+        "SET {:x} (key {}, connection {}, sent {}, answered {answered}) was {:?}",
+        set.id,
+        set.key,
+        set.connection,
+        at(set.invoked),
+        set.outcome
+    )
+}
+
+fn list(there: &[Spot]) -> String {
+    let spots: Vec<_> = there
+        .iter()
+        .map(|(topic, partition, record)| {
+            format!(
+                "{:x} at {}-{partition} offset {} on {}",
+                record.id, topic.name, record.offset, topic.cluster
+            )
+        })
+        .collect();
+    spots.join(", ")
+}
