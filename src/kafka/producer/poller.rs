@@ -29,6 +29,9 @@ pub(super) struct Poller {
     reached: bool,
     /// Whether its producer id is used up.
     worn_out: bool,
+    /// Whether a request was not answered in time: librdkafka would send what is left of it once more, under another epoch of its
+    /// producer id, by which no broker knows it.
+    torn: bool,
     /// Whether a record was written since the last look.
     written: bool,
     ids: Ids,
@@ -57,6 +60,7 @@ impl Poller {
             wakers: Vec::new(),
             reached: false,
             worn_out: false,
+            torn: false,
             written: false,
             ids,
             doubtful: BTreeSet::new(),
@@ -80,7 +84,7 @@ impl Poller {
                 return self.finish(deadline);
             }
             let polled = self.poll(TICK);
-            if matches!(polled, Polled::Fatal) || self.worn_out {
+            if matches!(polled, Polled::Fatal) || self.worn_out || self.torn {
                 self.replace(None);
             }
             if ticked.elapsed() >= TICK {
@@ -99,6 +103,7 @@ impl Poller {
         let deadline = Instant::now() + WARM_UP;
         self.reached = false;
         self.worn_out = false;
+        self.torn = false;
         while Instant::now() < deadline && self.inner.deadline().is_none() {
             self.poll(STEP);
             self.look();
@@ -122,6 +127,7 @@ impl Poller {
             judge,
             wakers,
             worn_out,
+            torn,
             written,
             doubtful,
             ..
@@ -151,6 +157,7 @@ impl Poller {
                 any_failed |= !is_written;
                 maybe += usize::from(matches!(outcome, Outcome::Maybe(_)));
                 *worn_out |= error == WORN_OUT;
+                *torn |= error == TIMED_OUT && matches!(outcome, Outcome::Maybe(_));
                 Delivered {
                     ticket,
                     outcome,
@@ -226,12 +233,16 @@ impl Poller {
         self.inner.install(None);
         let why = why
             .or_else(|| self.native.fatal_error())
-            .unwrap_or_else(|| "its producer id is used up".into());
+            .unwrap_or_else(|| match self.torn {
+                true => "a request was not answered in time, and must not be sent again".into(),
+                false => "its producer id is used up".into(),
+            });
         let cluster = &*self.inner.cluster.name;
         tracing::warn!(name: "producer-replaced", cluster, why, "the producer cannot go on and is replaced");
         self.inner.replaced.fetch_add(1, Ordering::Relaxed);
-        self.settle(Instant::now() + SETTLE);
-        self.failures = if self.since.elapsed() < SOON {
+        let settle = if self.torn { Duration::ZERO } else { SETTLE };
+        self.settle(Instant::now() + settle);
+        self.failures = if self.since.elapsed() < SOON && !self.torn {
             self.failures + 1
         } else {
             0
@@ -299,6 +310,7 @@ impl Poller {
 /// librdkafka adds one to its epoch for each record that a broker refuses or that times out, and begins again at 0 after 32767,
 /// which brokers refuse until they have been asked as often again.
 const WORN_OUT: Code = Code(RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH as i32);
+const TIMED_OUT: Code = Code(RDKafkaRespErr::RD_KAFKA_RESP_ERR__MSG_TIMED_OUT as i32);
 const TICK: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(10);
 /// How long a new client may take to connect before records are taken.
