@@ -1,0 +1,225 @@
+//! After the faults: lets the groups finish, reads what lies in Kafka, and has it judged.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::checker::{self, Violation};
+use crate::common::kafka::{self, Kafka};
+use crate::history::{Evidence, Figures, Partition, Rebalance, Rebalanced, Record, Usage};
+use crate::load::publisher::id_of;
+use crate::node::Node;
+use crate::twins;
+use crate::world::{SECOND, World};
+
+/// Ends the run; what was seen, and what is wrong with it.
+pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
+    world.heal();
+    world.stop_publishing();
+    let drained = drain(world);
+    world.stop_reading();
+    world.kept.clear();
+    world.stop_watching();
+    measure(world);
+    for node in &mut world.nodes {
+        node.look();
+    }
+    let mut evidence = world.recorder.evidence().clone();
+    if let Err(late) = drained {
+        evidence.troubles.push(late);
+    }
+    for topic in &mut evidence.topics {
+        let kafka = match topic.cluster.as_str() {
+            "cluster1" => &world.kafka,
+            SECOND => world.second.as_ref().expect("the plan has it"),
+            _ => continue, // it was read before it was deleted
+        };
+        let mut now = read(kafka, &topic.name);
+        // What was deleted was read before.
+        for (before, now) in topic.partitions.drain(..).zip(&mut now) {
+            now.records.extend(before.records);
+            now.records.sort_by_key(|record| record.offset);
+            now.records.dedup();
+            now.deleted = before.deleted;
+        }
+        topic.partitions = now;
+    }
+    // The others were left before they were read to their ends.
+    for lane in evidence.lanes.iter_mut().filter(|lane| lane.topic == 0) {
+        lane.finished = true;
+    }
+    // Where the clock was set, the log's times mean nothing.
+    for node in world.nodes.iter().filter(|_| !world.plan.clock) {
+        rebalances(world, node, &mut evidence);
+    }
+    twins::tell_apart(&mut evidence);
+    let violations = checker::check(&evidence);
+    (evidence, violations)
+}
+
+/// Until every group has committed all there is.
+fn drain(world: &World) -> Result<(), String> {
+    world
+        .field
+        .orders
+        .drain
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let partitions = world.kafka.partitions(&world.topic);
+    let ends: Vec<_> = (0..partitions)
+        .map(|partition| world.kafka.bounds(&world.topic, partition).1)
+        .collect();
+    let deadline = Instant::now() + world.plan.drain;
+    loop {
+        let behind = behind(world, &ends);
+        if behind.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let drain = world.plan.drain;
+            return Err(format!(
+                "not read to the end within {drain:?}: {}",
+                behind.join(", ")
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn behind(world: &World, ends: &[i64]) -> Vec<String> {
+    let evidence = world.recorder.evidence();
+    let mut behind = Vec::new();
+    for (number, lane) in evidence
+        .lanes
+        .iter()
+        .enumerate()
+        .filter(|(_, lane)| lane.topic == 0)
+    {
+        for (partition, end) in (0..).zip(ends) {
+            let mut commits = evidence.commits.iter().rev();
+            let last =
+                commits.find(|commit| commit.lane == number && commit.partition == partition);
+            let last = last.map_or(0, |commit| commit.offset);
+            if last < *end {
+                behind.push(format!(
+                    "group {} partition {partition} is at {last} of {end}",
+                    lane.group
+                ));
+            }
+        }
+    }
+    behind
+}
+
+/// What the daemons take, once they have had the time to give back.
+fn measure(world: &World) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    for (node, before) in world.nodes.iter().zip(world.before()) {
+        let mut after = node.figures();
+        let more = |after: &Figures| {
+            after.threads > before.threads || after.descriptors > before.descriptors
+        };
+        while more(&after) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(100));
+            after = node.figures();
+        }
+        world.recorder.evidence().usage.push(Usage {
+            daemon: node.number,
+            before: *before,
+            after,
+        });
+    }
+}
+
+/// What lies in Kafka.
+pub fn read(kafka: &Kafka, topic: &str) -> Vec<Partition> {
+    let count = kafka.partitions(topic);
+    let mut partitions = vec![Partition::default(); usize::try_from(count).expect("a count")];
+    for (number, partition) in (0..).zip(&mut partitions) {
+        partition.end = kafka.bounds(topic, number).1;
+    }
+    for record in kafka.records(topic) {
+        let at = usize::try_from(record.partition).expect("not negative");
+        partitions[at].records.push(known(&record));
+    }
+    partitions
+}
+
+/// A record that is none of ours is one with the id 0, which nobody sent.
+fn known(record: &kafka::Record) -> Record {
+    let text = |bytes: Option<&Vec<u8>>| {
+        bytes.map_or(String::new(), |bytes| {
+            String::from_utf8_lossy(bytes).into_owned()
+        })
+    };
+    let colour = record.headers.iter().find(|(name, _)| name == "color");
+    let key = text(record.key.as_ref());
+    Record {
+        offset: record.offset,
+        id: record.value.as_deref().and_then(id_of).unwrap_or(0),
+        key: key
+            .strip_prefix('k')
+            .and_then(|key| key.parse().ok())
+            .unwrap_or(u32::MAX),
+        colour: text(colour.and_then(|(_, colour)| colour.as_ref())),
+    }
+}
+
+/// What the daemon's log tells of partitions that it was given and gave back.
+fn rebalances(world: &World, node: &Node, evidence: &mut Evidence) {
+    for line in node.daemon.log().lines() {
+        let Some(told) = Told::from_line(line) else {
+            continue;
+        };
+        let at = world.recorder.time_of(told.when);
+        let lives = evidence.lives.iter().enumerate().rev();
+        let mut own = lives.filter(|(_, life)| life.daemon == node.number && life.started <= at);
+        let lane = evidence.lanes.iter().position(|lane| {
+            lane.group == told.group && evidence.topics[lane.topic].name == told.topic
+        });
+        if let (Some((life, _)), Some(lane)) = (own.next(), lane) {
+            evidence
+                .rebalances
+                .extend(told.partitions.iter().map(|&partition| Rebalance {
+                    life,
+                    lane,
+                    partition,
+                    at,
+                    kind: told.kind,
+                }));
+        }
+    }
+}
+
+/// `2026-01-31T12:00:00.000Z DEBUG assigned group=g topic=t partitions=[0, 1]`
+struct Told<'a> {
+    when: SystemTime,
+    kind: Rebalanced,
+    group: &'a str,
+    topic: &'a str,
+    partitions: Vec<i32>,
+}
+
+impl<'a> Told<'a> {
+    fn from_line(line: &'a str) -> Option<Self> {
+        let (when, rest) = line.split_once(' ')?;
+        let (rest, kind) = match rest.trim_start().strip_prefix("DEBUG ")? {
+            rest if rest.starts_with("assigned ") => (rest, Rebalanced::Assigned),
+            rest if rest.starts_with("revoked ") => (rest, Rebalanced::Revoked),
+            _ => return None,
+        };
+        let field = |name: &str| {
+            let (_, value) = rest.split_once(name)?;
+            value.split_ascii_whitespace().next()
+        };
+        let (_, list) = rest.split_once('[')?;
+        let (list, _) = list.split_once(']')?;
+        let partitions = list
+            .split(',')
+            .filter_map(|number| number.trim().parse().ok());
+        Some(Self {
+            when: humantime::parse_rfc3339(when).ok()?,
+            kind,
+            group: field("group=")?,
+            topic: field("topic=")?,
+            partitions: partitions.collect(),
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! A connection that is on record: who it is with, and until when it was certainly open.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::common::resp::{Client, Value, ok, request};
+use crate::history::Time;
+use crate::recorder::Recorder;
+
+/// A daemon, as clients know it.
+#[derive(Clone)]
+pub struct Target {
+    pub address: SocketAddr,
+    /// The number of its process, as of now.
+    pub life: Arc<AtomicUsize>,
+}
+
+pub struct Link {
+    pub id: usize,
+    client: Client,
+    recorder: Arc<Recorder>,
+    /// When the last command was invoked that was answered.
+    known: Time,
+    broken: bool,
+}
+
+/// The connection is no more.
+#[derive(Debug)]
+pub struct Broken;
+
+impl Link {
+    /// Connects and authenticates; the reason where that is not possible now.
+    pub fn open(
+        recorder: &Arc<Recorder>,
+        target: &Target,
+        identity: &str,
+        lane: Option<usize>,
+    ) -> Result<Self, String> {
+        let known = recorder.now();
+        let mut client =
+            Client::try_connect(target.address, REPLY).map_err(|error| error.to_string())?;
+        client
+            .try_send(request(&["AUTH", identity]))
+            .map_err(|error| error.to_string())?;
+        match client.try_read() {
+            Ok(reply) if reply == ok() => {}
+            Ok(reply) => return Err(format!("{reply:?}")),
+            Err(error) => {
+                if error.kind() == std::io::ErrorKind::WouldBlock {
+                    recorder.trouble(format!("AUTH was not answered within {REPLY:?}"));
+                }
+                return Err(error.to_string());
+            }
+        }
+        // A process that ended in between answers no more on this connection.
+        let life = target.life.load(Ordering::SeqCst);
+        Ok(Self {
+            id: recorder.connection(life, lane),
+            client,
+            recorder: recorder.clone(),
+            known,
+            broken: false,
+        })
+    }
+
+    pub fn now(&self) -> Time {
+        self.recorder.now()
+    }
+
+    /// Sends some commands; gives when that began.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<Time, Broken> {
+        let invoked = self.recorder.now();
+        match self.client.try_send(bytes) {
+            Ok(()) => Ok(invoked),
+            Err(_) => Err(self.breaks()),
+        }
+    }
+
+    /// The next reply, to a command that was sent then; and when it had come.
+    pub fn reply(&mut self, invoked: Time, what: &str) -> Result<(Value, Time), Broken> {
+        match self.client.try_read() {
+            Ok(reply) => {
+                self.known = invoked;
+                Ok((reply, self.recorder.now()))
+            }
+            Err(error) => {
+                if error.kind() == std::io::ErrorKind::WouldBlock {
+                    self.recorder.trouble(format!(
+                        "connection {}: {what} was not answered within {REPLY:?}",
+                        self.id
+                    ));
+                }
+                Err(self.breaks())
+            }
+        }
+    }
+
+    /// One command and its reply, with both times.
+    pub fn command<A: AsRef<[u8]>>(
+        &mut self,
+        arguments: &[A],
+    ) -> Result<(Time, Value, Time), Broken> {
+        let invoked = self.send(&request(arguments))?;
+        let what = String::from_utf8_lossy(arguments[0].as_ref()).into_owned();
+        let (reply, answered) = self.reply(invoked, &what)?;
+        Ok((invoked, reply, answered))
+    }
+
+    /// From now on nobody may rely on it: it vanishes, or is told to the daemon in a way that takes its time.
+    pub fn doubt(&mut self) {
+        let _ = self.breaks();
+    }
+
+    /// How long a write may wait from now on.
+    pub fn patience(&self, time: Duration) {
+        let stream = self.client.stream();
+        stream.set_write_timeout(Some(time)).expect("not zero");
+    }
+
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    fn breaks(&mut self) -> Broken {
+        if !self.broken {
+            self.broken = true;
+            self.recorder.evidence().connections[self.id].ended = Some(self.known);
+        }
+        Broken
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if !self.broken {
+            let now = self.recorder.now();
+            self.recorder.evidence().connections[self.id].ended = Some(now);
+        }
+    }
+}
+
+/// Far more than any command may take: the delivery timeout and the longest MGET are shorter.
+pub const REPLY: Duration = Duration::from_secs(60);

@@ -1,0 +1,67 @@
+//! Takes down what happens, as it happens.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::history::{Connection, Evidence, Time};
+
+pub struct Recorder {
+    start: Instant,
+    evidence: Mutex<Evidence>,
+    /// This clock and the wall's, every now and then, for the times in the daemons' logs.
+    clocks: Mutex<Vec<(Time, Duration)>>,
+}
+
+impl Recorder {
+    pub fn new() -> Self {
+        let recorder = Self {
+            start: Instant::now(),
+            evidence: Mutex::default(),
+            clocks: Mutex::default(),
+        };
+        recorder.compare_clocks();
+        recorder
+    }
+
+    /// Now.
+    pub fn now(&self) -> Time {
+        u64::try_from(self.start.elapsed().as_nanos()).expect("less than 500 years")
+    }
+
+    pub fn evidence(&self) -> MutexGuard<'_, Evidence> {
+        self.evidence.lock().expect("no holder of this lock panics")
+    }
+
+    /// A new connection, open from now on.
+    pub fn connection(&self, life: usize, lane: Option<usize>) -> usize {
+        let mut evidence = self.evidence();
+        evidence.connections.push(Connection {
+            life,
+            lane,
+            ended: None,
+        });
+        evidence.connections.len() - 1
+    }
+
+    pub fn trouble(&self, what: String) {
+        self.evidence().troubles.push(what);
+    }
+
+    pub fn compare_clocks(&self) {
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("the clock is past 1970");
+        let mut clocks = self.clocks.lock().expect("no holder of this lock panics");
+        clocks.push((self.now(), wall));
+    }
+
+    /// What this clock showed when the wall's showed that; 0 for what was before.
+    pub fn time_of(&self, wall: SystemTime) -> Time {
+        let wall = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let clocks = self.clocks.lock().expect("no holder of this lock panics");
+        let later = clocks.partition_point(|(_, at)| *at <= wall);
+        let (own, at) = clocks[later.saturating_sub(1)];
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).expect("less than 500 years");
+        (own + nanos(wall.saturating_sub(at))).saturating_sub(nanos(at.saturating_sub(wall)))
+    }
+}

@@ -1,0 +1,224 @@
+//! What happens to brokers and topics.
+
+use std::sync::atomic::Ordering;
+
+use super::{Scenario, millis, seconds};
+use crate::brokers::{ILLS, Ill};
+use crate::history::Deleted;
+use crate::judge;
+use crate::load::publisher::Style;
+use crate::load::subscriber::Manner;
+use crate::plan::Plan;
+use crate::world::World;
+
+pub fn all() -> Vec<Scenario> {
+    let scenario = |name, seconds, alone, plan, run| Scenario {
+        name,
+        seconds,
+        alone,
+        usual: true,
+        plan,
+        run,
+    };
+    vec![
+        scenario(
+            "kafka-leader",
+            24,
+            true,
+            || Plan::usual().daemons(2),
+            leader,
+        ),
+        scenario(
+            "kafka-coordinator",
+            24,
+            true,
+            || Plan::usual().daemons(2),
+            coordinator,
+        ),
+        scenario(
+            "kafka-controller",
+            24,
+            true,
+            || Plan::usual().daemons(2),
+            controller,
+        ),
+        scenario("kafka-away", 10, true, || Plan::usual().daemons(2), away),
+        scenario("kafka-min-insync", 12, true, min_insync_plan, min_insync),
+        scenario(
+            "kafka-partitions",
+            8,
+            false,
+            || Plan::usual().daemons(2),
+            partitions,
+        ),
+        scenario("kafka-retention", 8, false, retention_plan, retention),
+        scenario("kafka-follower", 12, true, impatient_plan, follower),
+    ]
+}
+
+/// The leader of one of the topic's partitions: killed, stopped and hung in turn.
+fn leader(world: &mut World) {
+    each_ill(world, |world, round| {
+        world.kafka.leader(&world.topic, round)
+    });
+}
+
+fn coordinator(world: &mut World) {
+    each_ill(world, |world, _| world.kafka.coordinator(&world.group));
+}
+
+fn controller(world: &mut World) {
+    each_ill(world, |world, _| {
+        Some(world.brokers.controller(&world.kafka.brokers))
+    });
+}
+
+/// Each of the three at least once.
+fn each_ill(world: &mut World, who: fn(&World, i32) -> Option<i32>) {
+    for (round, ill) in (0..).zip(ILLS.into_iter().cycle()) {
+        if round >= 3 && !world.goes_on() {
+            return;
+        }
+        let partition = round % world.partitions.load(Ordering::Relaxed);
+        let Some(broker) = who(world, partition) else {
+            world.wait(seconds(1));
+            continue;
+        };
+        world.harm(broker, ill);
+        // A broker that hangs is missed after 6 s.
+        let (from, to) = if ill == Ill::Hung { (7, 9) } else { (2, 5) };
+        let time = world.some_time(seconds(from), seconds(to));
+        world.wait(time);
+        world.cure(broker);
+        world.brokers.heal_all();
+        let time = world.some_time(seconds(1), seconds(3));
+        world.wait(time);
+    }
+}
+
+/// Records are given up soon, while their leader still waits for the other brokers to have them.
+fn impatient_plan() -> Plan {
+    let mut plan = Plan::usual().change(|config| config.limit("delivery_timeout", "\"3s\""));
+    // Many, so that records of different age share a request.
+    let style = Style {
+        pause: millis(1500),
+        ..plan.publishers[0]
+    };
+    plan.publishers.extend([style; 60]);
+    plan
+}
+
+/// A broker hangs: the leaders of the partitions that it follows wait for it.
+fn follower(world: &mut World) {
+    while world.goes_on() {
+        let broker = world.rng.i32(1..=3);
+        world.harm(broker, Ill::Hung);
+        let time = world.some_time(seconds(4), seconds(6));
+        world.wait(time);
+        world.cure(broker);
+        let time = world.some_time(seconds(1), seconds(2));
+        world.wait(time);
+    }
+}
+
+/// All of them, for the whole time.
+fn away(world: &mut World) {
+    let ill = *world.rng.choice(&[Ill::Killed, Ill::Hung]).expect("two");
+    for broker in 1..=3 {
+        world.harm(broker, ill);
+    }
+    let left = world
+        .until
+        .saturating_duration_since(std::time::Instant::now());
+    world.wait(left);
+    for broker in 1..=3 {
+        world.cure(broker);
+    }
+    world.brokers.heal_all();
+    world.wait(seconds(2));
+}
+
+fn min_insync_plan() -> Plan {
+    let mut plan = Plan::usual();
+    plan.topic_settings.push(("min.insync.replicas", "3"));
+    plan
+}
+
+fn min_insync(world: &mut World) {
+    let controller = world.brokers.controller(&world.kafka.brokers);
+    let broker = controller % 3 + 1;
+    world.harm(broker, Ill::Killed);
+    let left = world
+        .until
+        .saturating_duration_since(std::time::Instant::now());
+    world.wait(left);
+    world.cure(broker);
+    world.brokers.heal_all();
+    world.wait(seconds(2));
+}
+
+fn partitions(world: &mut World) {
+    while world.goes_on() && world.partitions.load(Ordering::Relaxed) < 12 {
+        let time = world.some_time(seconds(1), seconds(3));
+        world.wait(time);
+        grow(world);
+    }
+    world.wait(seconds(2));
+}
+
+pub fn grow(world: &mut World) {
+    let more = world.partitions.load(Ordering::Relaxed) + world.rng.i32(1..=2);
+    world.recorder.evidence().topics[0].grown = true;
+    world.did(format!("the topic gets {more} partitions"));
+    world.kafka.grow_topic(&world.topic, more);
+    world.partitions.store(more, Ordering::Relaxed);
+}
+
+/// The blue group never marks, so its position stays behind.
+fn retention_plan() -> Plan {
+    let mut plan = Plan::usual();
+    plan.subscribers = vec![
+        (0, Manner::Plain),
+        (0, Manner::Slow),
+        (1, Manner::NeverMarks),
+        (2, Manner::Plain),
+    ];
+    plan
+}
+
+fn retention(world: &mut World) {
+    while world.goes_on() {
+        let time = world.some_time(seconds(1), seconds(3));
+        world.wait(time);
+        delete_records(world);
+    }
+    world.wait(millis(1500));
+}
+
+/// Deletes a part of a partition, once it was read for the judge.
+pub fn delete_records(world: &mut World) {
+    let partition = world.rng.i32(0..world.partitions.load(Ordering::Relaxed));
+    let (first, end) = world.kafka.bounds(&world.topic, partition);
+    if end - first < 10 {
+        return;
+    }
+    let below = world.rng.i64(first + 1..end);
+    let log = judge::read(&world.kafka, &world.topic);
+    let from = world.recorder.now();
+    {
+        let mut evidence = world.recorder.evidence();
+        let known = &mut evidence.topics[0].partitions;
+        known.resize_with(log.len().max(known.len()), Default::default);
+        let at = usize::try_from(partition).expect("not negative");
+        let gone = log[at]
+            .records
+            .iter()
+            .filter(|record| record.offset < below);
+        known[at].records.extend(gone.cloned());
+        known[at].deleted.push(Deleted { below, from });
+    }
+    world.did(format!(
+        "records of partition {partition} below {below} are deleted"
+    ));
+    world.kafka.delete_records(&world.topic, partition, below);
+}

@@ -1,0 +1,68 @@
+//! What an app has on one cluster and then on another, and a topic that is another one under the same name.
+
+use super::{Scenario, seconds};
+use crate::history::Topic;
+use crate::judge;
+use crate::plan::Plan;
+use crate::world::{SECOND, World};
+
+pub fn all() -> Vec<Scenario> {
+    let scenario = |name, seconds, alone, usual, plan, run| Scenario {
+        name,
+        seconds,
+        alone,
+        usual,
+        plan,
+        run,
+    };
+    vec![
+        scenario("app-moved", 8, false, true, moving_plan, moved),
+        scenario("topic-made-anew", 10, false, false, Plan::usual, made_anew),
+    ]
+}
+
+fn moving_plan() -> Plan {
+    let mut plan = Plan::usual();
+    plan.second = true;
+    plan
+}
+
+/// There and back again, so that what was left behind is read after all.
+fn moved(world: &mut World) {
+    while world.goes_on() {
+        for cluster in [SECOND, "cluster1"] {
+            let time = world.some_time(seconds(1), seconds(4));
+            world.wait(time);
+            world.did(format!("the app moves to {cluster}"));
+            let daemon = &mut world.nodes[0].daemon;
+            daemon.config.apps[0].cluster = cluster.into();
+            daemon.reload();
+        }
+    }
+    world.wait(seconds(3));
+}
+
+/// Nobody publishes while it is gone: what Kafka took in the last moment would be unknown.
+fn made_anew(world: &mut World) {
+    let time = world.some_time(seconds(1), seconds(3));
+    world.wait(time);
+    world.stop_publishing();
+    let before = Topic {
+        name: world.topic.clone(),
+        cluster: "the topic before".into(),
+        partitions: judge::read(&world.kafka, &world.topic),
+        grown: false,
+    };
+    world.did("the topic is deleted");
+    world.kafka.delete_topic(&world.topic);
+    let time = world.some_time(seconds(0), seconds(3));
+    world.wait(time);
+    world.did("the topic is made anew");
+    let deleted = world.recorder.now();
+    world
+        .kafka
+        .create_topic(&world.topic, world.plan.partitions, &[]);
+    world.was_another(before, deleted);
+    world.start_publishing();
+    world.wait(seconds(5));
+}

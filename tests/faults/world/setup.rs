@@ -1,0 +1,142 @@
+//! What there is before anything happens: topics, lanes, daemons, observers.
+
+use super::{SECOND, World};
+use crate::common::daemon::{Config, KEY, SECRET};
+use crate::common::kafka::Kafka;
+use crate::history::{Begin, Lane, Time, Topic};
+use crate::load::LaneAddress;
+use crate::load::observer::{Watched, observe};
+use crate::network::near_address;
+use crate::node::Node;
+use crate::plan::Plan;
+use crate::store::Store;
+
+impl World {
+    /// Tells the evidence which topic and lanes there are.
+    pub(super) fn declare(&self) {
+        let mut evidence = self.recorder.evidence();
+        let lease = self.plan.lease.map(|lease| lease.as_nanos());
+        evidence.lease = lease.and_then(|lease| Time::try_from(lease).ok());
+        evidence.topics.push(Topic {
+            name: self.topic.clone(),
+            cluster: "cluster1".into(),
+            ..Topic::default()
+        });
+        for lane in &self.plan.lanes {
+            evidence.lanes.push(Lane {
+                group: group_id(&self.group, lane.colour),
+                colour: lane.colour.into(),
+                topic: 0,
+                begin: lane.begin,
+                finished: false,
+            });
+        }
+    }
+
+    /// The app's topic and its lanes on the second cluster, behind the others.
+    pub(super) fn declare_second(&mut self) {
+        let kafka = Kafka::at(&crate::common::server("DATABUS_FAULTS_KAFKA_2"));
+        kafka.create_topic(&self.topic, self.plan.partitions, &[]);
+        self.add_lanes(Topic {
+            name: self.topic.clone(),
+            cluster: SECOND.into(),
+            ..Topic::default()
+        });
+        self.second = Some(kafka);
+    }
+
+    /// Each lane once more, on another topic.
+    pub(super) fn add_lanes(&self, topic: Topic) {
+        let mut evidence = self.recorder.evidence();
+        evidence.topics.push(topic);
+        let topic = evidence.topics.len() - 1;
+        for number in 0..self.plan.lanes.len() {
+            // There, whoever has no commits begins at the oldest record.
+            let lane = Lane {
+                topic,
+                begin: Begin::Oldest,
+                ..evidence.lanes[number].clone()
+            };
+            evidence.lanes.push(lane);
+        }
+    }
+
+    /// The topic was another one until some moment; what was committed before belongs to that.
+    pub fn was_another(&self, before: Topic, until: Time) {
+        let lanes = self.plan.lanes.len();
+        self.add_lanes(before);
+        let mut evidence = self.recorder.evidence();
+        for commit in &mut evidence.commits {
+            if commit.lane < lanes && commit.answered < until {
+                commit.lane += lanes;
+            }
+        }
+    }
+
+    pub(super) fn start_nodes(&mut self) {
+        for number in 0..self.plan.daemons {
+            let mut config = Config::on(&self.kafka.brokers)
+                .grant(&self.group, &self.topic, "pubsub")
+                .kafka("session.timeout.ms", "6000")
+                .limit("delivery_timeout", "\"10s\"");
+            config.more += "[log]\nlevel = \"debug\"\n";
+            config.store = self.store.as_ref().map(Store::section);
+            if self.network.is_some() {
+                config.listen.set_ip(near_address().into());
+            }
+            if let Some(second) = &self.second {
+                config = config.cluster(SECOND, &second.brokers);
+                config = config.kafka("session.timeout.ms", "6000");
+            }
+            if let Some(clock) = &self.clock {
+                config = clock.environment(config);
+            }
+            let node = Node::start(number, (self.plan.change)(config), &self.recorder);
+            self.field.targets.push(node.target());
+            self.nodes.push(node);
+        }
+    }
+
+    pub(super) fn watch(&mut self) {
+        let lanes = self.recorder.evidence().lanes.clone();
+        for (lane, known) in lanes.into_iter().enumerate() {
+            let second = self.second.as_ref().filter(|_| known.topic == 1);
+            let kafka = second.unwrap_or(&self.kafka);
+            let watched = Watched {
+                lane,
+                brokers: kafka.brokers.clone(),
+                group: known.group,
+                topic: self.topic.clone(),
+                partitions: self.partitions.clone(),
+            };
+            let (recorder, stop) = (self.recorder.clone(), self.watching.clone());
+            self.observers
+                .add(move || observe(&recorder, &watched, &stop));
+        }
+    }
+}
+
+pub(super) fn addresses(plan: &Plan, group: &str, topic: &str) -> Vec<LaneAddress> {
+    let lanes = plan.lanes.iter().map(|lane| {
+        let app = format!("{KEY}:{SECRET}@{group}/topic={topic}&color={}", lane.colour);
+        let offset = match lane.begin {
+            Begin::Oldest => "oldest",
+            Begin::Newest => "newest",
+        };
+        LaneAddress {
+            publish: format!("{app}&role=pub"),
+            subscribe: format!("{app}&role=sub&offset={offset}"),
+            topic: topic.into(),
+            colour: lane.colour.into(),
+        }
+    });
+    lanes.collect()
+}
+
+/// The group's id in Kafka (SPEC 5).
+fn group_id(group: &str, colour: &str) -> String {
+    match colour {
+        "" => group.into(),
+        colour => format!("{group}-{colour}"),
+    }
+}
