@@ -13,7 +13,7 @@
 //!
 //! Around it: [`config`] (as written, then as checked), [`auth`] (stores, refreshed into an immutable table),
 //! [`app`] (build, run, reload, drain), [`systemd`], [`signals`], [`heart`] (the watchdog), [`log`], [`cli`], [`check`],
-//! [`control`] (`databus reload`).
+//! [`control`] (`databus reload`), [`client`] (`databus pub` and `databus sub`).
 //!
 //! A cluster has one producer, shared by all publishers, and one consumer for each group, colour and topic, shared by
 //! all subscribers of that group on this daemon. What is shared by connections is swapped as a whole, never locked for
@@ -24,6 +24,7 @@ pub mod app;
 pub mod auth;
 pub mod check;
 pub mod cli;
+pub mod client;
 pub mod command;
 pub mod config;
 pub mod control;

@@ -35,6 +35,7 @@ pub use limits::{Limits, MAX_MGET_COUNT, MAX_MGET_WAIT};
 pub use listen::{Listen, ListenAddr, ListenAddrError};
 pub use problem::{ConfigError, Place, Problem};
 pub use raw::Level;
+pub use secret::{SecretError, Shape, read as read_secret};
 pub use store::StoreConfig;
 pub use tls::Tls;
 pub use unknown::nearest;
