@@ -15,6 +15,7 @@ pub mod console;
 pub mod dial;
 pub mod escape;
 pub mod interrupt;
+pub mod publish;
 pub mod refusal;
 pub mod reply;
 pub mod target;
