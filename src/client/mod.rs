@@ -18,6 +18,7 @@ pub mod interrupt;
 pub mod publish;
 pub mod refusal;
 pub mod reply;
+pub mod subscribe;
 pub mod target;
 pub mod tls;
 pub mod url;

@@ -21,7 +21,8 @@ pub(super) fn encode(out: &mut Vec<u8>, topic: &str, record: &Record) {
     bulk_around(out, expected, |out| append_message(out, topic, record));
 }
 
-fn append_message(out: &mut Vec<u8>, topic: &str, record: &Record) {
+/// Appends the message alone.
+pub(super) fn append_message(out: &mut Vec<u8>, topic: &str, record: &Record) {
     out.extend_from_slice(b"{\"key\":");
     string::append(out, record.key().unwrap_or_default());
     out.extend_from_slice(b",\"value\":");

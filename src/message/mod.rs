@@ -31,6 +31,11 @@ pub fn encode(out: &mut Vec<u8>, topic: &str, record: &Record, format: Format, p
     }
 }
 
+/// Appends the message as MGET gives it in JSON, without the frame of a bulk string. It has no newline in it.
+pub fn json_line(out: &mut Vec<u8>, topic: &str, record: &Record) {
+    json::append_message(out, topic, record);
+}
+
 /// Whole seconds since the epoch, as JSON and protobuf have them; 0 where the record has no timestamp.
 fn timestamp_seconds(record: &Record) -> i64 {
     record.timestamp_ms().max(0) / 1000
