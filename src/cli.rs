@@ -1,12 +1,20 @@
 //! The command line.
 
-#![allow(rustdoc::broken_intra_doc_links)] // brackets are for people who read the help
+// Brackets and commands are for people who read the help.
+#![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_rust_codeblocks)]
+
+mod client;
+mod publish;
+mod subscribe;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+
+pub use publish::Publish;
+pub use subscribe::Subscribe;
 
 use crate::config::{DEFAULT_PATH, ListenAddr};
 
@@ -81,6 +89,36 @@ pub enum Command {
     ///
     /// systemctl reload databus does the same, and leaves what there is to say in the journal.
     Reload(ConfigFile),
+
+    /// Publish lines of stdin, or files
+    ///
+    /// Each line is a message: its value, or, with --key-separator, its key and its value. It ends when all is answered, with
+    /// exit code 0 where all was written; else stderr names each line that was not, or not certainly, and why.
+    ///
+    ///     printf 'x=1\ny=2\n' | databus pub --app app_key1 --group group_name1 --topic test156 --key-separator = --secret-file secret
+    ///     export DATABUS_URL=redis://app_key1:app_secret1@127.0.0.1:6205/group_name1?topic=test156
+    ///     databus pub --key picture --file picture.jpg
+    ///
+    /// Lines are published in their order. When the connection is lost it connects again; what was sent and not answered by then
+    /// may have been written: --on-doubt says what to do with it. Ctrl-C reads no more, and waits for what was sent.
+    #[command(verbatim_doc_comment)]
+    Pub(Publish),
+
+    /// Print the messages that a group is to read, and mark them
+    ///
+    /// Prints until Ctrl-C, or as --count and --idle say. What was printed is marked as processed, after it was written to stdout;
+    /// so the group goes on behind it next time, and other subscribers of the group do not get it.
+    ///
+    ///     databus sub --app app_key1 --group group_name1 --topic test156 --secret-file secret
+    ///     export DATABUS_URL=redis://app_key1:app_secret1@127.0.0.1:6205/group_name1?topic=test156
+    ///     databus sub --from oldest --count 10 | jq .value
+    ///     databus sub --format raw --key-separator = --idle 10s
+    ///
+    /// When the connection is lost it connects again. What comes again then is printed once, where it is surely the same; stderr
+    /// says what happened. Whoever reads stdout and leaves before the end (head) has what it did not show marked all the
+    /// same: --count does not.
+    #[command(verbatim_doc_comment)]
+    Sub(Subscribe),
 }
 
 #[derive(Args, Debug)]
@@ -120,10 +158,12 @@ record, MGET reads records, and SET PARTITION OFFSET marks them as processed.";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   done
+  0   done; pub: all was written
+  1   pub: not all was written, or not certainly; sub: what was printed could not all be written out or marked
   64  the command line is wrong
+  69  pub and sub: no daemon could be reached
   70  an error inside databus, or stopped at once by a second signal
-  77  a permission is missing: a file that may not be read, an address that may not be listened on
+  77  a permission is missing: a file that may not be read, an address that may not be listened on; pub and sub: refused by the daemon
   78  the configuration is wrong, or what it names cannot be used; with `check --connect` also: does not answer
 
 Signals:
@@ -133,6 +173,8 @@ Signals:
 Environment:
   CREDENTIALS_DIRECTORY  where secrets with a plain name are looked up; systemd sets it for the service
   RUNTIME_DIRECTORY      where the daemon has a file by which `databus reload` finds it; systemd sets it for the service. Without it that is $XDG_RUNTIME_DIR/databus, for root /run/databus
+  DATABUS_URL            pub and sub: where --url is not there
+  DATABUS_SECRET         pub and sub: the app's secret, where neither --secret-file nor the URL has it
   MAINPID                the process that `databus reload` asks, where there are several; systemd sets it
 
 Files:

@@ -7,6 +7,7 @@ use databus::EXIT_INTERNAL;
 use databus::app::{self, AppError};
 use databus::check::{self, CheckError};
 use databus::cli::{Cli, Command, Printed};
+use databus::client::ClientError;
 use databus::control::{self, ReloadError};
 use databus::log;
 
@@ -50,6 +51,8 @@ fn main() -> ExitCode {
                 ended => ended.map_err(Failure::from),
             }
         }
+        Command::Pub(publish) => publish.run().map_err(Failure::from),
+        Command::Sub(subscribe) => subscribe.run().map_err(Failure::from),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -115,7 +118,25 @@ impl From<ReloadError> for Failure {
     }
 }
 
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let code = match &error {
+            ClientError::Incomplete(_) => INCOMPLETE,
+            ClientError::Usage(_) => USAGE,
+            ClientError::Unreachable(_) => UNAVAILABLE,
+            ClientError::Internal(_) => EXIT_INTERNAL as u8,
+            ClientError::Permission(_) => PERMISSION,
+            ClientError::Config(_) => CONFIG,
+        };
+        let text = error.to_string();
+        Self { text, code }
+    }
+}
+
+const INCOMPLETE: u8 = 1;
+
 /// Exit codes of sysexits.h.
 const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
 const PERMISSION: u8 = 77;
 const CONFIG: u8 = 78;

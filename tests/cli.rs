@@ -23,6 +23,8 @@ fn databus(arguments: &[&str]) -> Ended {
 fn end(command: &mut Command) -> Ended {
     let output = command
         .env_remove("CREDENTIALS_DIRECTORY")
+        .env_remove("DATABUS_URL")
+        .env_remove("DATABUS_SECRET")
         .output()
         .expect("it runs");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
@@ -64,6 +66,8 @@ fn help_and_version_go_to_stdout() {
         &["check", "--help"],
         &["serve", "--help"],
         &["dev", "--help"],
+        &["pub", "--help"],
+        &["sub", "-h"],
     ] {
         let ended = databus(arguments);
         assert_eq!((ended.code, &*ended.err), (Some(0), ""), "{arguments:?}");
@@ -425,4 +429,95 @@ fn reload_needs_a_daemon() {
         "{}",
         ended.err
     );
+}
+
+#[test]
+fn a_client_says_what_is_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("secret");
+    write_private(&file, "s3cret");
+    let secret = ["--secret-file", file.to_str().expect("UTF-8")];
+    for command in ["pub", "sub"] {
+        for (options, why) in [
+            ("", "who are you? --app is missing, and no URL says it\n"),
+            (
+                "--app k",
+                "who are you? --group is missing, and no URL says it\n",
+            ),
+            (
+                "--app k --group g",
+                "who are you? --topic is missing, and no URL says it\n",
+            ),
+            (
+                "--app k --group g/h --topic t",
+                "no group has a '/': 'g/h'\n",
+            ),
+            (
+                "--url redis://h --group g",
+                "who are you? --app is missing, and no URL says it\n",
+            ),
+            (
+                "--url nonsense",
+                "--url: relative URL without a base; expected redis://",
+            ),
+            (
+                "--url redis://k@h/g?role=pub",
+                "--url: unknown parameter: known are topic, color, group\n",
+            ),
+            ("--tls --server unix:/s", "a unix socket has no TLS\n"),
+            (
+                "--server nowhere:x",
+                "error: invalid value 'nowhere:x' for '--server <ADDR>': expected HOST:PORT",
+            ),
+            (
+                "--certificate c",
+                "error: the following required arguments were not provided:\n  --certificate-key",
+            ),
+            (
+                "--give-up soon",
+                "error: invalid value 'soon' for '--give-up <TIME>'",
+            ),
+        ] {
+            let words = options.split(' ').filter(|word| !word.is_empty());
+            let words: Vec<_> = [command].into_iter().chain(secret).chain(words).collect();
+            let ended = databus(&words);
+            assert_eq!((ended.code, &*ended.out), (Some(64), ""), "{words:?}");
+            assert!(ended.err.starts_with(why), "{words:?}: {}", ended.err);
+        }
+        let who = [command, "--app", "k", "--group", "g", "--topic", "t"];
+        let ended = databus(&who);
+        assert_eq!(ended.code, Some(64));
+        assert!(
+            ended.err.starts_with("the app's secret is missing: "),
+            "{}",
+            ended.err
+        );
+        let missing = databus(&[&who[..], &["--secret-file", "/nowhere"]].concat());
+        assert_eq!(
+            (missing.code, &*missing.err),
+            (Some(78), "--secret-file: no such file: /nowhere\n")
+        );
+    }
+}
+
+#[test]
+fn the_environment_of_a_client_is_judged_without_being_shown() {
+    for url in [
+        "redis://k:s3cret@h:port/g",
+        "redis://k:s3/cret@h/g",
+        "mysql://k:s3cret@h/g",
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_databus"));
+        let output = command
+            .arg("sub")
+            .env("DATABUS_URL", url)
+            .output()
+            .expect("it runs");
+        let told = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(64), "{told}");
+        assert!(
+            told.starts_with("$DATABUS_URL: ") && !told.contains("s3"),
+            "{told}"
+        );
+    }
 }

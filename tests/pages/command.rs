@@ -58,21 +58,27 @@ pub fn page(mut command: Command) -> String {
     page.render()
 }
 
-/// `databus check [--config FILE] [--connect]`
+/// `databus check [--config FILE] [--connect]`; of many options only that there are some.
 fn usage(command: &Command) -> String {
     let options = command
         .get_arguments()
         .filter(|argument| argument.get_id() != "help");
-    let options = options.map(|argument| format!(" [{}]", option(argument)));
-    format!(
-        "databus {}{}",
-        command.get_name(),
-        options.collect::<String>()
-    )
+    let options: Vec<_> = options
+        .map(|argument| format!("[{}]", option(argument)))
+        .collect();
+    let options = match options.len() {
+        0..=4 => options.join(" "),
+        _ => "[OPTION]...".to_owned(),
+    };
+    format!("databus {} {options}", command.get_name())
 }
 
 fn option(argument: &Arg) -> String {
-    let mut text = format!("--{}", argument.get_long().expect("all are long"));
+    let mut text = match argument.get_short() {
+        Some(short) => format!("-{short}, "),
+        None => String::new(),
+    };
+    text.push_str(&format!("--{}", argument.get_long().expect("all are long")));
     if argument.get_action().takes_values() {
         for name in argument.get_value_names().into_iter().flatten() {
             text.push_str(&format!(" {name}"));
