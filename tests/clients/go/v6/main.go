@@ -1,0 +1,60 @@
+// go-redis v6.
+package main
+
+import (
+	"databus/tests/clients/go/cases"
+
+	"github.com/go-redis/redis"
+)
+
+func main() {
+	cases.Run(cases.Library{Open: open, Once: "it never does; MaxRetries: -1 would send nothing at all"})
+}
+
+func open(form string, who cases.Identity, address string, _ bool) (cases.Client, error) {
+	options, err := &redis.Options{Addr: address}, error(nil)
+	switch form {
+	case "auth-password":
+		options.Password = who.Password()
+	case "auth-user-password", "auth-user-secret":
+		return nil, cases.NotOffered("user names came with version 7.4; the whole string as password does")
+	case "auth-url":
+		options, err = redis.ParseURL(who.URL(address))
+	case "auth-url-secret":
+		return nil, cases.NotOffered("a URL's user name is passed over")
+	case "auth-hello":
+		return nil, cases.NotOffered("RESP3 came with version 9")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return client{redis.NewClient(options)}, nil
+}
+
+type client struct{ redis *redis.Client }
+
+func (c client) Set(key string, value any) (any, error) { return c.redis.Set(key, value, 0).Result() }
+func (c client) Del(key string) (any, error)            { return c.redis.Del(key).Result() }
+func (c client) MGet(words ...string) ([]any, error)    { return c.redis.MGet(words...).Result() }
+func (c client) Close() error                           { return c.redis.Close() }
+
+// HSet of the library wants a number for a reply.
+func (c client) HSet(key string, metadata []byte, value string) (any, error) {
+	return c.redis.Do("HSET", key, metadata, value).Result()
+}
+
+func (c client) Pipeline(key string, values []any, transaction bool) ([]any, error) {
+	pipe := c.redis.Pipeline()
+	if transaction {
+		pipe = c.redis.TxPipeline()
+	}
+	for _, value := range values {
+		pipe.Set(key, value, 0)
+	}
+	commands, err := pipe.Exec()
+	var replies []any
+	for _, command := range commands {
+		replies = append(replies, command.(*redis.StatusCmd).Val())
+	}
+	return replies, err
+}
