@@ -5,6 +5,7 @@ use std::io::BufRead;
 use std::thread;
 use std::time::Duration;
 
+use crate::common::kafka::{Kafka, Mock};
 use crate::common::servers::start_mute;
 use crate::common::{eventually, free_port};
 use crate::program::{Ended, Setting, numbers, setting, setting_with};
@@ -170,31 +171,28 @@ fn a_publisher_that_waits_for_input_is_in_no_doubt() {
 
 #[test]
 fn what_kafka_does_not_confirm_is_in_doubt() {
-    let kafka = crate::common::servers::start_kafka();
-    let other = crate::common::kafka::Kafka::at(&kafka.brokers());
-    let topic = other.topic(1);
+    // A broker that takes the request, and answers too late.
+    let mock = Mock::with_topic("t", 1);
+    let other = Kafka::at(&mock.brokers());
     let here = setting_with(1, |config| {
         let config = config
-            .cluster("slow", &kafka.brokers())
+            .cluster("slow", &mock.brokers())
             .limit("delivery_timeout", "\"3s\"");
-        config.app("k2", "s2", "slow", ("g2", &topic, "pub"))
+        config.app("k2", "s2", "slow", ("g2", "t", "pub"))
     });
     let mut command = here.command("pub");
     command.env(
         "DATABUS_URL",
-        format!("redis://k2:s2@{}/g2?topic={topic}", here.daemon.address()),
+        format!("redis://k2:s2@{}/g2?topic=t", here.daemon.address()),
     );
     let mut running = crate::program::start(&mut command);
     running.write("1\n");
     eventually("the first is written", || {
-        (other.bounds(&topic, 0).1 == 1).then_some(())
+        (other.bounds("t", 0).1 == 1).then_some(())
     });
-    kafka.hang();
-    // Its threads stop one by one.
-    thread::sleep(Duration::from_secs(1));
+    mock.slow(Duration::from_secs(20));
     running.write("2\n");
     let ended = running.end().with(1);
-    kafka.resume();
     assert!(
         ended.err.starts_with("line 2: may have been written: "),
         "{}",
