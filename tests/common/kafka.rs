@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord, Producer};
@@ -98,8 +98,7 @@ impl Kafka {
         for (key, value) in settings {
             topic = topic.set(key, value);
         }
-        let results = wait(self.admin.create_topics([&topic], &options())).expect("Kafka answers");
-        results[0].as_ref().expect("the topic is made");
+        self.create(&topic);
         self.wait_for_partitions(name, partitions);
     }
 
@@ -109,9 +108,24 @@ impl Kafka {
         let replicas = [&replicas[..]];
         let topic = NewTopic::new(name, 1, TopicReplication::Variable(&replicas));
         let topic = topic.set("min.insync.replicas", "1");
-        let results = wait(self.admin.create_topics([&topic], &options())).expect("Kafka answers");
-        results[0].as_ref().expect("the topic is made");
+        self.create(&topic);
         self.wait_for_partitions(name, 1);
+    }
+
+    /// A broker that has just been started gets no replicas for a moment.
+    fn create(&self, topic: &NewTopic) {
+        eventually("the topic is made", || {
+            let results = wait(self.admin.create_topics([topic], &options()));
+            match &results.expect("Kafka answers")[0] {
+                Ok(_) => Some(()),
+                Err((
+                    _,
+                    RDKafkaErrorCode::InvalidReplicaAssignment
+                    | RDKafkaErrorCode::InvalidReplicationFactor,
+                )) => None,
+                Err((name, code)) => panic!("{name}: {code}"),
+            }
+        });
     }
 
     pub fn delete_topic(&self, name: &str) {
