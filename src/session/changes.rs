@@ -84,11 +84,13 @@ impl Connection {
             // Its marks are committed and its partitions free from now on.
             subscriber.subscription = None;
         }
-        if let Waiting::Group(..) = self.waiting {
+        if let Waiting::Group(_, Some(_)) = self.waiting {
+            // An MGET waits for what this connection is not to get.
             self.waiting = Waiting::Nothing;
             encode::error(self.output.buffer(), why);
             self.closing = true;
         } else {
+            // A mark under way may have been taken: its own reply tells, and the next one this.
             self.doomed = Some(why.into());
         }
     }
@@ -113,7 +115,9 @@ impl Connection {
             self.reply(|out, _| encode::error(out, why));
             return;
         }
-        subscriber.subscription = Some(subscription);
+        if self.doomed.is_none() {
+            subscriber.subscription = Some(subscription);
+        }
         self.answer(&answer);
         if self.moving {
             self.reconsider();

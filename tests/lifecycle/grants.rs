@@ -1,10 +1,12 @@
 //! Changes of apps and grants, and the connections that live through them (SPEC 7).
 
+use std::thread;
 use std::time::Duration;
 
-use crate::common::daemon::{SECRET, identity};
-use crate::common::eventually;
+use crate::common::daemon::{Config, SECRET, identity};
+use crate::common::kafka::Kafka;
 use crate::common::resp::{Client, Value, ok, request, timed};
+use crate::common::{eventually, unique};
 use crate::{Setting, setting};
 
 #[test]
@@ -122,6 +124,23 @@ fn marks_are_kept_when_the_grant_goes() {
     here.daemon.config.apps[0].grants.clear();
     here.daemon.reload();
     here.kafka.wait_committed(&here.group, &here.topic, &[1]);
+}
+
+#[test]
+fn a_mark_under_way_has_its_own_reply_when_the_grant_goes() {
+    // This Kafka lets a new group wait 3 s for members.
+    let kafka = Kafka::second();
+    let (group, topic) = (unique("g"), kafka.topic(1));
+    let config = Config::on(&kafka.brokers).grant(&group, &topic, "sub");
+    let mut daemon = config.limit("mget_wait", "\"2s\"").start();
+    let mut client = daemon.subscriber(&group, &topic);
+    client.send("SET 0 0\r\n");
+    thread::sleep(Duration::from_millis(500));
+    daemon.config.apps[0].grants.clear();
+    daemon.reload();
+    client.read().expect_error("ERR group is being joined");
+    client.call("PING").expect_error("NOPERM ");
+    client.expect_close();
 }
 
 #[test]
