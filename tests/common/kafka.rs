@@ -115,9 +115,10 @@ impl Kafka {
     /// A broker that has just been started gets no replicas for a moment.
     fn create(&self, topic: &NewTopic) {
         eventually("the topic is made", || {
-            let results = wait(self.admin.create_topics([topic], &options()));
-            match &results.expect("Kafka answers")[0] {
-                Ok(_) => Some(()),
+            // Late is not lost: it may have been made.
+            let results = wait(self.admin.create_topics([topic], &options())).ok()?;
+            match &results[0] {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Some(()),
                 Err((
                     _,
                     RDKafkaErrorCode::InvalidReplicaAssignment
