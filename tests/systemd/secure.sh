@@ -28,7 +28,7 @@ EOT
   has "SASL authentication error" in_box env CREDENTIALS_DIRECTORY=/run/credentials/databus.service databus check --connect
   in_box install -m 600 /dev/stdin $credential <<< app-secret
   in_box systemctl restart databus
-  is "+OK +OK" says plain "AUTH ks:s@secure/topic=databus-upgrade&role=pub" "SET k v"
+  is "+OK +OK" says plain "AUTH ks:s@secure/topic=databus-upgrade&role=pub" "SET k -1"
   eventually fails has secure of_service StatusText
   has ok in_box env CREDENTIALS_DIRECTORY=/run/credentials/databus.service databus check --connect
 }

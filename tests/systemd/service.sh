@@ -93,6 +93,7 @@ service_credentials() {
 }
 
 service_check() {
+  in_box systemctl reset-failed databus.service  # its count of starts
   # What the service's user may not read, root is told.
   write_config
   local file
@@ -127,6 +128,7 @@ service_check() {
   has "note: [listen] resp (127.0.0.1:6298) does not count" in_box databus reload
   write_config
   # Without them it listens by itself, and says so.
+  in_box systemctl reset-failed databus.service
   in_box systemctl stop databus.socket databus.service
   in_box mkdir -p /run/systemd/system/databus.socket.d
   printf '[Socket]\nListenStream=\nListenStream=10.0.0.300:6205\n' | in_box tee /run/systemd/system/databus.socket.d/test.conf
@@ -137,6 +139,7 @@ service_check() {
   in_box rm -r /run/systemd/system/databus.socket.d /etc/databus/credentials/new-password
   in_box systemctl daemon-reload
   in_box systemctl stop databus.service
+  in_box systemctl reset-failed databus.service
   in_box systemctl start databus.socket databus.service
   fails has "passed no socket" of_service StatusText
 }
