@@ -59,9 +59,8 @@ fn a_topic_that_is_deleted_and_made_anew_works_again() {
 
 /// The new topic has another leader, with an older epoch: librdkafka takes its metadata for outdated.
 #[test]
-#[ignore = "two brokers that agree on a controller take their time: a minute, or two"]
 fn a_topic_that_is_made_anew_elsewhere_works_again() {
-    let server = start_kafka_of(2);
+    let server = start_kafka_of(3);
     let kafka = Kafka::at(&server.brokers());
     let topic = common::unique("t");
     kafka.create_topic_on(&topic, 2);
