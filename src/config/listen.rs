@@ -259,4 +259,39 @@ mod tests {
                 .is_ok()
         );
     }
+
+    #[test]
+    fn what_systemd_holds_instead_is_told() {
+        let listen = |resp: &[&str], tls: &[&str]| {
+            let parse = |list: &[&str]| {
+                list.iter()
+                    .map(|text| text.parse().expect("valid"))
+                    .collect()
+            };
+            Listen {
+                resp: parse(resp),
+                resp_tls: parse(tls),
+            }
+        };
+        let (one, two) = ("127.0.0.1:6205", "127.0.0.1:7000");
+        let held = [(one.to_owned(), false)];
+        let told = listen(&[two], &[]).passed_over(&held);
+        assert_eq!(told.len(), 1);
+        let what = "[listen] resp (127.0.0.1:7000) does not count: systemd holds 127.0.0.1:6205 ";
+        assert!(told[0].starts_with(what), "{}", told[0]);
+        for counts in [
+            Listen::default(), // nobody wrote it
+            listen(&[], &[]),
+            listen(&[one], &[]),
+            listen(&[one], &[two]), // systemd holds none with TLS: it counts beside
+        ] {
+            assert_eq!(counts.passed_over(&held), [""; 0], "{counts:?}");
+        }
+        assert!(listen(&[two], &[]).passed_over(&[]).is_empty());
+        let held = [(one.to_owned(), false), (two.to_owned(), true)];
+        let told = listen(&[one], &["[::1]:7001"]).passed_over(&held);
+        assert!(told[0].starts_with(
+            "[listen] resp_tls ([::1]:7001) does not count: systemd holds 127.0.0.1:7000 "
+        ));
+    }
 }
