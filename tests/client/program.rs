@@ -7,17 +7,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::common::daemon::{Config, Daemon, KEY, SECRET, program};
-use crate::common::kafka::{Kafka, Record};
-use crate::common::{eventually, unique};
-
-/// A topic, a group and a daemon of a test's own.
-pub struct Setting {
-    pub kafka: Kafka,
-    pub group: String,
-    pub topic: String,
-    pub daemon: Daemon,
-}
+use crate::common::daemon::{KEY, SECRET, program};
+use crate::common::eventually;
+use crate::common::kafka::Record;
+pub use crate::common::setting::{Setting, setting, setting_with};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -36,22 +29,6 @@ pub struct Running {
     reader: Option<JoinHandle<()>>,
     /// Dropped with the rest, upon which nobody kills it any more.
     _alive: mpsc::Sender<()>,
-}
-
-pub fn setting(partitions: i32) -> Setting {
-    setting_with(partitions, |config| config)
-}
-
-pub fn setting_with(partitions: i32, change: impl FnOnce(Config) -> Config) -> Setting {
-    let kafka = Kafka::first();
-    let (group, topic) = (unique("g"), kafka.topic(partitions));
-    let daemon = change(Config::new().grant(&group, &topic, "pubsub")).start();
-    Setting {
-        kafka,
-        group,
-        topic,
-        daemon,
-    }
 }
 
 impl Setting {

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod kafka;
 pub mod resp;
 pub mod servers;
+pub mod setting;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;

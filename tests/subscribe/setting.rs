@@ -2,37 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::daemon::{Config, Daemon, identity};
-use crate::common::kafka::{Committed, Draft, HeaderList, Kafka};
+use crate::common::daemon::{Daemon, identity};
+use crate::common::kafka::{Committed, Draft, HeaderList};
 use crate::common::resp::{Client, Value, ok};
-use crate::common::{eventually, free_port, unique};
+pub use crate::common::setting::{Setting, setting, setting_with};
+use crate::common::{eventually, free_port};
 
 pub const RED: HeaderList = &[("color", Some(b"red"))];
 pub const BLUE: HeaderList = &[("color", Some(b"blue"))];
-
-/// A topic, a group and a daemon of a test's own.
-pub struct Setting {
-    pub kafka: Kafka,
-    pub group: String,
-    pub topic: String,
-    pub daemon: Daemon,
-}
-
-pub fn setting(partitions: i32) -> Setting {
-    setting_with(partitions, |config| config)
-}
-
-pub fn setting_with(partitions: i32, change: impl FnOnce(Config) -> Config) -> Setting {
-    let kafka = Kafka::first();
-    let (group, topic) = (unique("g"), kafka.topic(partitions));
-    let daemon = change(Config::new().grant(&group, &topic, "pubsub")).start();
-    Setting {
-        kafka,
-        group,
-        topic,
-        daemon,
-    }
-}
 
 impl Setting {
     pub fn client(&self) -> Client {
