@@ -64,7 +64,7 @@ complete -c databus -n "__fish_databus_using_subcommand pub" -l window -d 'How m
 complete -c databus -n "__fish_databus_using_subcommand pub" -l on-doubt -d 'What to do when messages may have been written and nobody knows: stop, report them and go on, or retry: send them again' -r -f -a "stop\t''
 report\t''
 retry\t''"
-complete -c databus -n "__fish_databus_using_subcommand pub" -l tls -d 'Speak TLS, and trust the system\'s CAs'
+complete -c databus -n "__fish_databus_using_subcommand pub" -l tls -d 'Speak TLS, and trust the system\'s CAs; over TCP only'
 complete -c databus -n "__fish_databus_using_subcommand pub" -s q -l quiet -d 'Say nothing of connections that are tried again, and show no progress'
 complete -c databus -n "__fish_databus_using_subcommand pub" -l delete -d 'Each message is a key whose record is deleted: a null value, for compacted topics'
 complete -c databus -n "__fish_databus_using_subcommand pub" -s 0 -l null -d 'Messages end with a zero byte'
@@ -90,7 +90,7 @@ newest\t''"
 complete -c databus -n "__fish_databus_using_subcommand sub" -l delimiter -d 'With --format raw: what each message ends with, instead of a newline; \\t, \\n, \\0, \\xHH are known' -r
 complete -c databus -n "__fish_databus_using_subcommand sub" -l key-separator -d 'With --format raw: print the key too, and this behind it' -r
 complete -c databus -n "__fish_databus_using_subcommand sub" -l null-value -d 'With --format raw: what to print for a null value [default: nothing]' -r
-complete -c databus -n "__fish_databus_using_subcommand sub" -l tls -d 'Speak TLS, and trust the system\'s CAs'
+complete -c databus -n "__fish_databus_using_subcommand sub" -l tls -d 'Speak TLS, and trust the system\'s CAs; over TCP only'
 complete -c databus -n "__fish_databus_using_subcommand sub" -s q -l quiet -d 'Say nothing of connections that are tried again, and show no progress'
 complete -c databus -n "__fish_databus_using_subcommand sub" -l no-mark -d 'Mark nothing: what is printed comes again, to whoever reads the group next'
 complete -c databus -n "__fish_databus_using_subcommand sub" -s 0 -l null -d 'With --format raw: each message ends with a zero byte'

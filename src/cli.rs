@@ -115,8 +115,8 @@ pub enum Command {
     ///     databus sub --format raw --key-separator = --idle 10s
     ///
     /// When the connection is lost it connects again. What comes again then is printed once, where it is surely the same; stderr
-    /// says what happened. Whoever reads stdout and leaves before the end (head) has what it did not show marked all the
-    /// same: --count does not.
+    /// says what happened. Where whoever reads stdout leaves before the end (head), what was not shown may be marked, and what was
+    /// shown may come again: with --count neither happens.
     #[command(verbatim_doc_comment)]
     Sub(Subscribe),
 }

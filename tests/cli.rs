@@ -464,7 +464,10 @@ fn a_client_says_what_is_missing() {
                 "--url redis://k@h/g?role=pub",
                 "--url: unknown parameter: known are topic, color, group\n",
             ),
-            ("--tls --server unix:/s", "a unix socket has no TLS\n"),
+            (
+                "--tls --server unix:/s",
+                "a unix socket has no TLS: leave out --tls, --ca and --certificate, or name HOST:PORT\n",
+            ),
             (
                 "--server nowhere:x",
                 "error: invalid value 'nowhere:x' for '--server <ADDR>': expected HOST:PORT",

@@ -56,7 +56,7 @@ pub struct Connect {
     #[arg(long, value_name = "COLOUR")]
     color: Option<String>,
 
-    /// Speak TLS, and trust the system's CAs
+    /// Speak TLS, and trust the system's CAs; over TCP only
     #[arg(long)]
     tls: bool,
 
@@ -166,7 +166,7 @@ impl Connect {
             return Ok(None);
         }
         if let Address::Unix(_) = address {
-            return Err(ClientError::Usage("a unix socket has no TLS".to_owned()));
+            return Err(ClientError::Usage("a unix socket has no TLS: leave out --tls, --ca and --certificate, or name HOST:PORT".to_owned()));
         }
         files.load().map(Some)
     }

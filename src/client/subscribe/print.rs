@@ -82,10 +82,7 @@ impl Run {
         };
         let done = done.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
         if let Err(error) = done {
-            self.end = Some(match error.kind() {
-                io::ErrorKind::BrokenPipe => End::NoReader,
-                _ => End::Output(error),
-            });
+            self.cut_off(error, records.len() as u64);
             return Err(Left::Ended);
         }
         for (record, judged) in records.iter().zip(judged) {
@@ -102,10 +99,38 @@ impl Run {
         Ok(())
     }
 
+    /// These messages are not out as a whole: some of them may be.
+    fn cut_off(&mut self, error: io::Error, messages: u64) {
+        let come_again = match (self.wishes.mark, messages) {
+            (false, _) => None,
+            (true, 1) => Some(
+                "1 message, which may be out in part, is not marked and comes again".to_owned(),
+            ),
+            (true, _) => Some(format!(
+                "{} messages, which may be out in part, are not marked and come again",
+                thousands(messages)
+            )),
+        };
+        self.end = Some(match error.kind() {
+            io::ErrorKind::BrokenPipe => {
+                if let Some(text) = come_again {
+                    self.console
+                        .note(&format!("nobody reads stdout any more: {text}"));
+                }
+                End::NoReader
+            }
+            _ => End::Output { error, come_again },
+        });
+    }
+
     pub(super) fn conclude(&self, ended: Result<(), ClientError>) -> Result<(), ClientError> {
         self.console.clear();
         let mut why = match (&self.end, ended) {
-            (Some(End::Output(error)), _) => vec![format!("cannot write to stdout: {error}")],
+            (Some(End::Output { error, come_again }), _) => {
+                let mut why = vec![format!("cannot write to stdout: {error}")];
+                why.extend(come_again.clone());
+                why
+            }
             (Some(End::Done), Err(error)) => vec![error.to_string()],
             (_, ended) => {
                 ended?;

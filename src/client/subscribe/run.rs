@@ -42,7 +42,11 @@ pub(super) enum End {
     Interrupted,
     /// Nobody reads what is printed.
     NoReader,
-    Output(io::Error),
+    Output {
+        error: io::Error,
+        /// What is told of the messages that were being printed.
+        come_again: Option<String>,
+    },
 }
 
 /// Why a connection is not used any more.
