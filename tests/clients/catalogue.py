@@ -65,7 +65,7 @@ CLIENTS = [
     *versions("shell", "redis-cli", "7.0.15"),
     *versions("shell", "redis-benchmark", "7.0.15"),
 ]
-EXAMPLE_CASES = ("publish", "subscribe", "idempotent", "marks", "doubt", "restart-daemon")
+EXAMPLE_CASES = ("publish", "subscribe", "idempotent", "marks", "any-bytes", "doubt", "restart-daemon")
 EXAMPLES = [Client("examples", f"example-{language}", "", EXAMPLE_CASES) for language in ("python", "go", "node", "java", "rust", "c", "shell")]
 
 

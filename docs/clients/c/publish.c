@@ -40,12 +40,12 @@ static void publish(const char *key, const char *value) {
 }
 
 int main(void) {
-  static char line[1000000];
-  while (fgets(line, sizeof line, stdin)) {
+  char *line = NULL;
+  for (size_t size = 0; getline(&line, &size, stdin) >= 0;) {
     line[strcspn(line, "\n")] = 0;
     char *value = strchr(line, ' ');
-    if (!value) continue;
-    *value++ = 0;
-    publish(line, value);
+    if (value) *value++ = 0;
+    publish(line, value ? value : "");
   }
+  free(line);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PARTITIONS = 1000 };
+enum { PARTITIONS = 1000 };  // more than the topic has
 static volatile sig_atomic_t running = 1;
 static long long done[PARTITIONS];  // the last offset of each partition that is in the file, plus 1
 
@@ -25,12 +25,22 @@ static redisContext *connect_again(redisContext *bus) {
   return bus;
 }
 
+// put writes it in one line, whatever is in it; there may be no key, and a tombstone has no value.
+static void put(FILE *output, const redisReply *text) {
+  putc(' ', output);
+  if (text->type == REDIS_REPLY_NIL) fputs("null", output);
+  for (size_t i = 0; i < text->len && text->type == REDIS_REPLY_STRING; i++) {
+    if (text->str[i] == '\n') fputs("\\n", output);
+    else putc(text->str[i], output);
+  }
+}
+
 int main(int count, char **arguments) {
   FILE *output = count > 1 ? fopen(arguments[1], "a+") : NULL;
   if (!output) return 1;
   // What was done is known from the results themselves: they tell what comes a second time, after a crash before the mark, say.
   int partition;
-  for (long long offset; fscanf(output, "%d %lld %*[^\n]", &partition, &offset) == 2;) done[partition] = offset + 1;
+  for (long long offset; fscanf(output, "%d %lld%*[^\n]", &partition, &offset) == 2;) done[partition] = offset + 1;
   signal(SIGTERM, stop);
   redisContext *bus = connect_again(NULL);
   while (running) {
@@ -46,10 +56,13 @@ int main(int count, char **arguments) {
     for (size_t i = 0; i < messages->elements; i++) {
       redisReply **message = messages->element[i]->element;  // partition, offset, timestamp, key, value, headers
       partition = (int)message[0]->integer;
+      if (partition >= PARTITIONS) return 1;
       read[partition] = 1;
       if (message[1]->integer < done[partition]) continue;
-      const char *value = message[4]->str ? message[4]->str : "null";  // a tombstone
-      fprintf(output, "%d %lld %s %s\n", partition, message[1]->integer, message[3]->str, value);
+      fprintf(output, "%d %lld", partition, message[1]->integer);
+      put(output, message[3]);
+      put(output, message[4]);
+      putc('\n', output);
       done[partition] = message[1]->integer + 1;
     }
     fflush(output);

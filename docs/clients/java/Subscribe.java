@@ -1,3 +1,5 @@
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -14,7 +16,7 @@ public class Subscribe {
     public static void main(String[] arguments) throws Exception {
         var config = DefaultJedisClientConfig.builder().password(System.getenv("DATABUS_APP") + "&role=sub&offset=oldest").socketTimeoutMillis(10_000).build();
         RedisClient bus = RedisClient.builder().hostAndPort(HostAndPort.from(System.getenv("DATABUS"))).clientConfig(config).build();
-        PrintStream output = new PrintStream(new FileOutputStream(arguments[0], true), true);
+        PrintStream output = new PrintStream(new FileOutputStream(arguments[0], true), true, UTF_8);
         // What was done is known from the results themselves: they tell what comes a second time, after a crash before the mark, say.
         Map<Long, Long> done = new HashMap<>();
         for (String line : Files.readAllLines(Path.of(arguments[0]))) done.put(Long.valueOf(line.split(" ")[0]), Long.valueOf(line.split(" ")[1]));
@@ -30,8 +32,7 @@ public class Subscribe {
                     List<?> message = (List<?>) reply; // partition, offset, timestamp, key, value, headers
                     long partition = (Long) message.get(0), offset = (Long) message.get(1);
                     if (offset > done.getOrDefault(partition, -1L)) {
-                        String value = message.get(4) == null ? "null" : new String((byte[]) message.get(4)); // a tombstone
-                        output.println(partition + " " + offset + " " + new String((byte[]) message.get(3)) + " " + value);
+                        output.println(partition + " " + offset + " " + text(message.get(3)) + " " + text(message.get(4)));
                         done.put(partition, offset);
                     }
                     read.add(partition);
@@ -45,5 +46,10 @@ public class Subscribe {
             }
         }
         bus.close();
+    }
+
+    /** In one line, whatever is in it; there may be no key, and a tombstone has no value. */
+    static String text(Object bytes) {
+        return bytes == null ? "null" : new String((byte[]) bytes, UTF_8).replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r");
     }
 }

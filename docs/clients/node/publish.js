@@ -26,8 +26,8 @@ async function publish(key, value) {
 async function main() {
   await bus.connect();
   for await (const line of createInterface({ input: process.stdin })) {
-    const space = line.indexOf(" ");
-    await publish(line.slice(0, space), line.slice(space + 1));
+    const [key, ...value] = line.split(" ");
+    await publish(key, value.join(" "));
   }
   await bus.close();
 }

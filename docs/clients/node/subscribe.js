@@ -22,7 +22,7 @@ async function main() {
       const messages = (await bus.mGet(["WAIT", "1000"])).map((message) => JSON.parse(message));
       for (const { partition, offset, key, value } of messages) {
         if (offset <= (done.get(partition) ?? -1)) continue;
-        fs.writeSync(output, `${partition} ${offset} ${key} ${JSON.stringify(value)}\n`);
+        fs.writeSync(output, `${partition} ${offset} ${JSON.stringify(key)} ${JSON.stringify(value)}\n`); // in one line, whatever is in them
         done.set(partition, offset);
       }
       for (const partition of new Set(messages.map((message) => message.partition))) {

@@ -33,5 +33,6 @@ def publish(key, value):
         time.sleep(0.2)
 
 
-for line in sys.stdin:
-    publish(*line.rstrip("\n").split(" ", 1))
+for line in sys.stdin.buffer:
+    key, _, value = line.rstrip(b"\n").partition(b" ")
+    publish(key, value)

@@ -28,7 +28,8 @@ with open(sys.argv[1], "a+") as output:
             messages = [json.loads(message) for message in bus.mget("WAIT", "1000")]
             for message in messages:
                 if message["offset"] > done.get(message["partition"], -1):
-                    print(message["partition"], message["offset"], message["key"], message["value"], file=output, flush=True)
+                    key, value = json.dumps(message["key"]), json.dumps(message["value"])  # in one line, whatever is in them
+                    print(message["partition"], message["offset"], key, value, file=output, flush=True)
                     done[message["partition"]] = message["offset"]
             for partition in {message["partition"] for message in messages}:
                 bus.set(partition, done[partition])  # False is +STALE: another one reads this partition now, and gets it again

@@ -26,6 +26,7 @@ def main():
         case("subscribe", lambda: subscribe(output, 20, signal.SIGKILL))
         case("idempotent", lambda: (publish(range(20, 40)), subscribe(output, 40, signal.SIGTERM), once(output, 40)))
         case("marks", marked)
+        case("any-bytes", lambda: any_bytes(Path(folder) / "strange"))
         case("doubt", doubt)
         case("restart-daemon", lambda: restart(output))
 
@@ -62,8 +63,8 @@ def subscribe(output, count, number):
     """Runs the subscriber until so many lines are there, and a little longer for the marks, and ends it with this signal."""
     program = start("subscribe", output)
     limit = time.monotonic() + 120
-    while not output.exists() or len(output.read_text().splitlines()) < count:
-        assert time.monotonic() < limit and program.poll() is None, f"exit {program.poll()}, {output.read_text() if output.exists() else 'nothing'}"
+    while not output.exists() or output.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < limit and program.poll() is None, f"exit {program.poll()}, {output.read_bytes() if output.exists() else 'nothing'}"
         time.sleep(0.1)
     program.send_signal(number)
     status = program.wait(60)
@@ -86,6 +87,25 @@ def marked():
             connection.sendall(command.encode())
             got = reader.readline()
             assert got == wanted, got
+
+
+def any_bytes(output):
+    """No key and no value stops the subscriber, or makes it take one message for another after it was started again."""
+    strange = [("SET", b"", b""), ("SET", b"k\n1 99999 x", b"a b\n0 99999 c\n2 99999\r\n"), ("SET", b"\xff\x00", bytes(range(256))), ("SET", b"k", b"0 1 2 3"), ("DEL", b"gone")]
+    host, port = os.environ["DATABUS"].split(":")
+    strange += [("SET", b"%d" % number, b"99999 \n1 99999 ") for number in range(10)]
+    with socket.create_connection((host, int(port)), 30) as connection:
+        reader = connection.makefile("rb")
+        for command in [("AUTH", f"{AUTH}&role=pub".encode())] + strange:
+            words = [command[0].encode(), *command[1:]]
+            connection.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
+            got = reader.readline()
+            assert got in (b"+OK\r\n", b":1\r\n"), got
+    subscribe(output, len(strange), signal.SIGTERM)
+    publish(range(10))
+    subscribe(output, len(strange) + 10, signal.SIGTERM)
+    found = [line.split(b" ")[:2] for line in output.read_bytes().split(b"\n")[:-1]]
+    assert len(found) == len({tuple(place) for place in found}) == len(strange) + 10, found
 
 
 def doubt():

@@ -36,10 +36,15 @@ func publish(key, value string) error {
 }
 
 func main() {
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 1<<20) // else a line of 64 KiB ends it
+	for lines.Scan() {
 		key, value, _ := strings.Cut(lines.Text(), " ")
 		if err := publish(key, value); err != nil {
 			log.Fatal(err)
 		}
+	}
+	if err := lines.Err(); err != nil {
+		log.Fatal(err)
 	}
 }

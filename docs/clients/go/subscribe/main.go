@@ -9,6 +9,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,9 +29,14 @@ func main() {
 		log.Fatal(err)
 	}
 	done := map[int]int64{} // known from the results themselves: they tell what comes a second time, after a crash before the mark, say
-	for m, rest := (message{}), ""; ; done[m.Partition] = m.Offset {
-		if _, err := fmt.Fscanf(output, "%d %d %s %s\n", &m.Partition, &m.Offset, &m.Key, &rest); err == io.EOF {
-			break
+	results, err := io.ReadAll(output)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, line := range strings.Split(string(results), "\n") {
+		var m message
+		if _, err := fmt.Sscan(line, &m.Partition, &m.Offset); err == nil {
+			done[m.Partition] = m.Offset
 		}
 	}
 	stop, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -51,7 +57,7 @@ func main() {
 				log.Fatal(err)
 			}
 			if last, some := done[m.Partition]; !some || m.Offset > last {
-				fmt.Fprintln(output, m.Partition, m.Offset, m.Key, string(m.Value))
+				fmt.Fprintf(output, "%d %d %q %s\n", m.Partition, m.Offset, m.Key, m.Value) // in one line, whatever is in them
 				done[m.Partition] = m.Offset
 			}
 			read[m.Partition] = m.Offset

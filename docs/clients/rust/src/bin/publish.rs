@@ -41,7 +41,7 @@ fn main() -> RedisResult<()> {
     let mut bus = None;
     for line in io::stdin().lines() {
         let line = line?;
-        let (key, value) = line.split_once(' ').expect("key value");
+        let (key, value) = line.split_once(' ').unwrap_or((&line, ""));
         publish(&mut bus, key, value)?;
     }
     Ok(())

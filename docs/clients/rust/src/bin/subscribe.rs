@@ -6,7 +6,8 @@ use std::{env, fs, io::Write, thread, time::Duration};
 use redis::{Client, Commands, Connection, IntoConnectionInfo, RedisConnectionInfo, RedisResult};
 
 /// Partition, offset, timestamp, key, value, headers.
-type Message = (i32, i64, i64, String, Option<String>, redis::Value);
+type Message = (i32, i64, i64, Bytes, Bytes, redis::Value);
+type Bytes = Option<Vec<u8>>;
 
 fn connect() -> RedisResult<Connection> {
     let password = env::var("DATABUS_APP").expect("DATABUS_APP") + "&role=sub&offset=oldest";
@@ -29,8 +30,7 @@ fn round(
     let messages: Vec<Message> = bus.mget(&["raw", "WAIT", "1000"])?;
     for (partition, offset, _, key, value, _) in &messages {
         if done.get(partition).is_none_or(|last| offset > last) {
-            let value = value.as_deref().unwrap_or("null"); // a tombstone
-            writeln!(output, "{partition} {offset} {key} {value}")?;
+            writeln!(output, "{partition} {offset} {} {}", text(key), text(value))?;
             done.insert(*partition, *offset);
         }
     }
@@ -42,6 +42,14 @@ fn round(
         let _: String = bus.set(partition, done[&partition])?; // STALE: another one reads this partition now, and gets it again
     }
     Ok(())
+}
+
+/// In one line, whatever is in it; there may be no key, and a tombstone has no value.
+fn text(bytes: &Bytes) -> String {
+    let text = bytes
+        .as_ref()
+        .map_or("null".into(), |bytes| String::from_utf8_lossy(bytes));
+    text.replace('\n', "\\n").replace('\r', "\\r")
 }
 
 fn main() -> RedisResult<()> {
