@@ -16,8 +16,10 @@ struct Minute {
 }
 
 impl Failures {
-    /// Counts a failure; returns how late its reply is to be.
-    pub fn count(&self, address: Option<IpAddr>, now: Instant) -> Duration {
+    /// Counts a failure; returns how long its reply is still to wait. What judging took since it was `asked` for counts: a second for that
+    /// and a second for this would be longer than some clients wait for a reply.
+    pub fn count(&self, address: Option<IpAddr>, asked: Instant, now: Instant) -> Duration {
+        let late = LATE.saturating_sub(now.saturating_duration_since(asked));
         let mut addresses = self
             .addresses
             .lock()
@@ -26,7 +28,7 @@ impl Failures {
             addresses.retain(|_, minute| now - minute.began < MINUTE);
             if addresses.len() >= MAX_ADDRESSES {
                 // More failing addresses than we remember: all of them are an attack.
-                return LATE;
+                return late;
             }
         }
         let minute = addresses.entry(address).or_insert(Minute {
@@ -41,7 +43,7 @@ impl Failures {
         }
         minute.count += 1;
         if minute.count > FREE {
-            LATE
+            late
         } else {
             Duration::ZERO
         }
@@ -64,11 +66,32 @@ mod tests {
         let now = Instant::now();
         let address = Some(IpAddr::from([127, 0, 0, 1]));
         for _ in 0..FREE {
-            assert_eq!(failures.count(address, now), Duration::ZERO);
+            assert_eq!(failures.count(address, now, now), Duration::ZERO);
         }
-        assert_eq!(failures.count(address, now), LATE);
-        assert_eq!(failures.count(None, now), Duration::ZERO, "another address");
-        assert_eq!(failures.count(address, now + MINUTE), Duration::ZERO);
+        assert_eq!(failures.count(address, now, now), LATE);
+        assert_eq!(
+            failures.count(None, now, now),
+            Duration::ZERO,
+            "another address"
+        );
+        let later = now + MINUTE;
+        assert_eq!(failures.count(address, later, later), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_judging_took_counts() {
+        let failures = Failures::default();
+        let asked = Instant::now();
+        for _ in 0..FREE {
+            failures.count(None, asked, asked);
+        }
+        for (judging, waits) in [(0, 1000), (900, 100), (1000, 0), (5000, 0)] {
+            let now = asked + Duration::from_millis(judging);
+            assert_eq!(
+                failures.count(None, asked, now),
+                Duration::from_millis(waits)
+            );
+        }
     }
 
     #[test]
@@ -76,11 +99,11 @@ mod tests {
         let failures = Failures::default();
         let now = Instant::now();
         for i in 0..MAX_ADDRESSES as u32 + 10 {
-            failures.count(Some(IpAddr::from(i.to_be_bytes())), now);
+            failures.count(Some(IpAddr::from(i.to_be_bytes())), now, now);
         }
         assert!(failures.addresses.lock().expect("not poisoned").len() <= MAX_ADDRESSES);
         let later = now + MINUTE;
-        failures.count(None, later);
+        failures.count(None, later, later);
         assert_eq!(failures.addresses.lock().expect("not poisoned").len(), 1);
     }
 }

@@ -20,6 +20,7 @@ use crate::resp::{Proto, encode};
 pub(super) struct Attempt {
     identity: Identity,
     greeting: Option<Greeting>,
+    asked: Instant,
 }
 
 /// The HELLO that the AUTH came with.
@@ -77,7 +78,11 @@ impl Connection {
             proto: hello.proto,
             name: hello.name.map(Into::into),
         });
-        let attempt = Attempt { identity, greeting };
+        let attempt = Attempt {
+            identity,
+            greeting,
+            asked: Instant::now(),
+        };
         match self.judge_identity(&attempt.identity) {
             // Whatever a row says may have been put right since it was read.
             Err(
@@ -114,18 +119,22 @@ impl Connection {
     }
 
     fn assume(&mut self, attempt: Attempt, judged: Result<Granted, Refused>) -> Executed {
-        let Attempt { identity, greeting } = attempt;
+        let Attempt {
+            identity,
+            greeting,
+            asked,
+        } = attempt;
         let taken = judged.and_then(|granted| self.take_role(identity.clone(), granted));
         match taken {
             Ok(()) => match greeting {
                 Some(greeting) => self.greet(greeting.proto, greeting.name.as_deref()),
                 None => self.done(|out, _| out.extend_from_slice(encode::OK)),
             },
-            Err(refused) => self.turn_away(&identity, &refused),
+            Err(refused) => self.turn_away(&identity, &refused, asked),
         }
     }
 
-    fn turn_away(&mut self, identity: &Identity, refused: &Refused) -> Executed {
+    fn turn_away(&mut self, identity: &Identity, refused: &Refused, asked: Instant) -> Executed {
         let reason: &dyn std::fmt::Display = match refused {
             Refused::Credentials(Denied::Credentials(reason)) => reason,
             other => other,
@@ -145,10 +154,11 @@ impl Connection {
         let mut reply = Vec::new();
         encode::error(&mut reply, refused);
         let late = match refused {
-            Refused::Credentials(_) | Refused::Operation(_) => self
-                .shared
-                .failures
-                .count(self.me.peer.ip(), Instant::now()),
+            Refused::Credentials(_) | Refused::Operation(_) => {
+                self.shared
+                    .failures
+                    .count(self.me.peer.ip(), asked, Instant::now())
+            }
             _ => Duration::ZERO,
         };
         if late.is_zero() {
