@@ -19,6 +19,7 @@ CASES = {
     "publish-metadata": "HSET with metadata",
     "publish-tombstone": "DEL",
     "consume": "MGET and marks: go on from the mark after a reconnect",
+    "at-once": "200 SETs by several threads or tasks on one client, then MGET and marks side by side",
     "restart-daemon": "goes on after a restart of databus, nothing lost",
     "restart-broker": "goes on through a restart of a Kafka broker, nothing lost",
     "repeats": "how often it sends a SET whose reply got lost, as it comes",

@@ -75,6 +75,7 @@ public final class Cases {
         test("publish-metadata", this::metadata);
         test("publish-tombstone", () -> published("tombstone", List.of("null"), (c, key) -> same(c.del(key), 1L)));
         test("consume", this::consume);
+        test("at-once", this::atOnce);
         test("restart-daemon", () -> restart("restart-daemon"));
         test("restart-broker", () -> restart("restart-broker"));
         test("repeats", () -> times(sends(false)));
@@ -108,6 +109,9 @@ public final class Cases {
     private String authenticates(String form) throws Exception {
         Client client = open(form, identity("pub"), System.getenv("DATABUS"), false);
         written(client.set(bytes("auth"), bytes("1")));
+        client.close();
+        client = open(form, identity("sub"), System.getenv("DATABUS"), false);
+        messages(client);
         client.close();
         return null;
     }
@@ -173,6 +177,19 @@ public final class Cases {
         same(take(client, key, 6, true).stream().map(Message::value).toList(), List.of("4", "5", "6", "7", "8", "9"));
         same(client.mget("WAIT", "100").size(), 0);
         client.close();
+        return null;
+    }
+
+    private String atOnce() throws Exception {
+        String key = NAME + "-at-once";
+        try (AtOnce threads = new AtOnce()) {
+            Client client = publisher();
+            threads.publish(client, bytes(key));
+            client.close();
+            client = subscriber();
+            threads.consume(client, key);
+            client.close();
+        }
         return null;
     }
 
@@ -271,7 +288,7 @@ public final class Cases {
         written(client.set(bytes(message.partition()), bytes(message.offset())));
     }
 
-    private static void written(Object reply) {
+    static void written(Object reply) {
         same(reply instanceof byte[] ? new String((byte[]) reply, StandardCharsets.UTF_8) : String.valueOf(reply), "OK");
     }
 

@@ -38,6 +38,9 @@ async function run(library) {
     const client = await library.open(form, new Identity("pub"), env.DATABUS, false);
     written(await client.set("auth", "1"));
     await client.close();
+    const reader = await library.open(form, new Identity("sub"), env.DATABUS, false);
+    await messages(reader);
+    await reader.close();
     return client.note;
   }
 
@@ -92,6 +95,22 @@ async function run(library) {
     client = await subscriber();
     same((await take(client, key, 6)).map((message) => message.value), [4, 5, 6, 7, 8, 9]);
     same(await client.mget("WAIT", "100"), []);
+    await client.close();
+  }
+
+  async function atOnce() {
+    const key = `${NAME}-at-once`;
+    let client = await publisher();
+    (await Promise.all(numbers(200).map((number) => client.set(key, String(number))))).forEach(written);
+    await client.close();
+    client = await subscriber();
+    const missing = new Set(numbers(200));
+    for (let marks = [], limit = Date.now() + 60000; missing.size + marks.length > 0; ) {
+      assert(Date.now() < limit, `${missing.size} of 200 did not come`);
+      const [found] = await Promise.all([client.mget("COUNT", "20", "WAIT", "1000"), ...marks.map((message) => mark(client, message))]);
+      marks = found.map((message) => JSON.parse(message));
+      for (const message of marks) if (message.key === key) missing.delete(message.value);
+    }
     await client.close();
   }
 
@@ -163,6 +182,7 @@ async function run(library) {
   await test("publish-metadata", metadata);
   await test("publish-tombstone", () => published("tombstone", [null], async (client, key) => assert.equal(await client.del(key), 1)));
   await test("consume", consume);
+  await test("at-once", atOnce);
   await test("restart-daemon", () => restart("restart-daemon"));
   await test("restart-broker", () => restart("restart-broker"));
   await test("repeats", async () => times(await sends(false)));

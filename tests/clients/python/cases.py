@@ -6,7 +6,7 @@
     AUTHENTICATION, PERMISSION             the error classes for -WRONGPASS and -NOPERM
     ONCE                                   what `once` sets, in words
 
-where a client has set, pipeline, delete, hset, mget and close, replies are as the library gives them, and a `note` is worth knowing.
+where a client has set, pipeline, delete, hset, mget, at_once (calls of these, side by side) and close, replies are as the library gives them, and a `note` is worth knowing.
 """
 
 import json
@@ -65,6 +65,9 @@ def run(library):
     def authenticates(form):
         client = library.open(form, PUB, ADDRESS)
         written(client.set("auth", "1"))
+        client.close()
+        client = library.open(form, SUB, ADDRESS)
+        messages(client)
         client.close()
         return getattr(client, "note", None)
 
@@ -137,6 +140,22 @@ def run(library):
         equal(client.mget("WAIT", "100"), [])
         client.close()
 
+    def at_once():
+        key = f"{NAME}-at-once"
+        client = publisher()
+        for reply in client.at_once([lambda number=number: client.set(key, number) for number in range(200)]):
+            written(reply)
+        client.close()
+        client, missing, marks, limit = subscriber(), set(range(200)), [], time.monotonic() + 60
+        while missing or marks:
+            assert time.monotonic() < limit, f"{len(missing)} of 200 did not come"
+            replies = client.at_once([lambda: client.mget("COUNT", "20", "WAIT", "1000")] + [lambda m=m: client.set(m["partition"], m["offset"]) for m in marks])
+            for reply in replies[1:]:
+                written(reply)
+            marks = [json.loads(message) for message in replies[0]]
+            missing -= {m["value"] for m in marks if m["key"] == key}
+        client.close()
+
     def restart(what):
         """The clients stay; a command that fails is just tried again later."""
         key = f"{NAME}-{what}"
@@ -195,7 +214,7 @@ def run(library):
         case(form, authenticates, form)
     case("wrong-secret", refused, replace(SUB, secret="wrong"), library.AUTHENTICATION)
     case("refused-grant", refused, replace(SUB, group=os.environ["PUB_GROUP"]), library.PERMISSION)
-    for function in [publish, publish_pipeline, publish_transaction, publish_megabyte, publish_binary, publish_metadata, publish_tombstone, consume]:
+    for function in [publish, publish_pipeline, publish_transaction, publish_megabyte, publish_binary, publish_metadata, publish_tombstone, consume, at_once]:
         case(function.__name__.replace("_", "-"), function)
     case("restart-daemon", restart, "restart-daemon")
     case("restart-broker", restart, "restart-broker")

@@ -13,7 +13,16 @@ static const char *authenticates(const char *form) {
   redisContext *c = connect_to(getenv("DATABUS"), form, identity("pub"));
   set(c, "auth", "1", 1);
   redisFree(c);
+  c = connect_to(getenv("DATABUS"), form, identity("sub"));
+  static struct message some[10];
+  if (next_messages(c, some, 10) < 0) fail("MGET: %s", last);
+  redisFree(c);
   return NULL;
+}
+
+static const char *at_once(const char *test) {
+  (void)test;
+  return "!a connection is for one thread at a time";
 }
 
 static const char *refused(const char *test) {
@@ -222,6 +231,7 @@ int main(void) {
   run("publish-metadata", metadata);
   run("publish-tombstone", tombstone);
   run("consume", consume);
+  run("at-once", at_once);
   run("restart-daemon", restart);
   run("restart-broker", restart);
   run("repeats", repeats);

@@ -71,6 +71,7 @@ func Run(library Library) {
 	run("publish-metadata", r.metadata)
 	run("publish-tombstone", func() string { return r.published("tombstone", nil, r.del, nil) })
 	run("consume", r.consume)
+	run("at-once", r.atOnce)
 	run("restart-daemon", func() string { return r.restart("restart-daemon") })
 	run("restart-broker", func() string { return r.restart("restart-broker") })
 	run("repeats", func() string { return times(r.sends(false)) })
@@ -126,6 +127,10 @@ func (r runner) begin() {
 func (r runner) authenticates(form string) {
 	client := r.open(form, identity("pub"), address, false)
 	written(client.Set("auth", "1"))
+	check(client.Close())
+	client = r.open(form, identity("sub"), address, false)
+	_, err := messages(client, 1000)
+	check(err)
 	check(client.Close())
 }
 
@@ -245,7 +250,7 @@ func (r runner) restart(what string) string {
 		if time.Now().After(limit) {
 			panic(fmt.Sprintf("%d of %d lost", len(missing), all))
 		}
-		found, err := messages(in)
+		found, err := messages(in, 1000)
 		for _, m := range found {
 			if err = mark(in, m); err != nil {
 				break

@@ -16,8 +16,8 @@ type message struct {
 	Metadata  map[string]string
 }
 
-func messages(client Client) ([]message, error) {
-	replies, err := client.MGet("COUNT", "1000", "WAIT", "1000")
+func messages(client Client, count int) ([]message, error) {
+	replies, err := client.MGet("COUNT", fmt.Sprint(count), "WAIT", "1000")
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func take(client Client, key string, count int, marks bool) []message {
 		if time.Now().After(limit) {
 			panic(fmt.Sprintf("%d of %d came", len(found), count))
 		}
-		next, err := messages(client)
+		next, err := messages(client, 1000)
 		check(err)
 		for _, m := range next {
 			if m.Key == key {

@@ -1,5 +1,7 @@
 """redis-py, with its pool."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import redis
 
 import cases
@@ -68,6 +70,10 @@ class Client:
 
     def mget(self, *words):
         return self.redis.mget(*words)
+
+    def at_once(self, calls):
+        with ThreadPoolExecutor(8) as threads:
+            return [call.result() for call in [threads.submit(call) for call in calls]]
 
     def close(self):
         self.redis.close()

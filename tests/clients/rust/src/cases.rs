@@ -70,6 +70,7 @@ pub fn run<L: Library>(library: L) {
         })
     });
     case("consume", || r.consume());
+    case("at-once", || r.at_once());
     case("restart-daemon", || r.restart("restart-daemon"));
     case("restart-broker", || r.restart("restart-broker"));
     case("repeats", || Ok(Some(times(r.sends(false)))));
@@ -121,6 +122,11 @@ impl<L: Library> Runner<L> {
             .open(form, &Identity::new("pub"), &variable("DATABUS"), false)?;
         written(client.set("auth", b"1"))?;
         let note = client.note();
+        client.close();
+        let mut client = self
+            .0
+            .open(form, &Identity::new("sub"), &variable("DATABUS"), false)?;
+        messages(&mut client)?;
         client.close();
         Ok(note)
     }
@@ -194,6 +200,20 @@ impl<L: Library> Runner<L> {
     }
 
     /// The clients stay; a command that fails is just tried again later.
+    fn at_once(&self) -> Result<Option<String>> {
+        let values: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+        let key = name("at-once");
+        let mut client = self.publisher()?;
+        let replies = client.set_at_once(&key, &values)?;
+        same(&replies, &vec!["OK".to_owned(); values.len()])?;
+        client.close();
+        let mut client = self.subscriber()?;
+        let found = take(&mut client, &key, values.len(), true)?;
+        let numbers: BTreeSet<String> = found.iter().map(|m| m.value.to_string()).collect();
+        client.close();
+        same(&numbers, &values.into_iter().collect()).map(|()| None)
+    }
+
     fn restart(&self, what: &str) -> Result<Option<String>> {
         let key = name(what);
         let (mut out, mut into) = (self.publisher()?, self.subscriber()?);

@@ -45,6 +45,13 @@ pub trait Client {
     fn mget(&mut self, words: &[&str]) -> Result<Vec<Vec<u8>>>;
     fn close(self);
 
+    /// Sets each of them, in tasks side by side.
+    fn set_at_once(&mut self, _key: &str, _values: &[String]) -> Result<Vec<String>> {
+        Err(Error::NotOffered(
+            "a connection is for one thread at a time".into(),
+        ))
+    }
+
     /// What is worth knowing.
     fn note(&self) -> Option<String> {
         None

@@ -117,6 +117,24 @@ impl Cases for Open {
             .map_err(told)
     }
 
+    fn set_at_once(&mut self, key: &str, values: &[String]) -> Result<Vec<String>> {
+        let tasks: Vec<_> = values
+            .iter()
+            .map(|value| {
+                let (client, key, value) = (self.client.clone(), key.to_owned(), value.clone());
+                self.runtime
+                    .spawn(async move { client.set(key, value, None, None, false).await })
+            })
+            .collect();
+        self.runtime.block_on(async {
+            let mut replies = Vec::new();
+            for task in tasks {
+                replies.push(task.await.expect("no panic").map_err(told)?);
+            }
+            Ok(replies)
+        })
+    }
+
     fn close(self) {
         self.runtime.block_on(self.client.quit()).ok();
     }

@@ -104,6 +104,25 @@ impl Client for Open {
             .map_err(told)
     }
 
+    fn set_at_once(&mut self, key: &str, values: &[String]) -> Result<Vec<String>> {
+        let tasks: Vec<_> = values
+            .iter()
+            .map(|value| {
+                let (mut connection, key, value) =
+                    (self.connection.clone(), key.to_owned(), value.clone());
+                self.runtime
+                    .spawn(async move { connection.set(key, value).await })
+            })
+            .collect();
+        self.runtime.block_on(async {
+            let mut replies = Vec::new();
+            for task in tasks {
+                replies.push(task.await.expect("no panic").map_err(told)?);
+            }
+            Ok(replies)
+        })
+    }
+
     fn close(self) {}
 }
 
