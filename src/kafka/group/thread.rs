@@ -238,7 +238,7 @@ impl Thread {
                 Fetched::Nothing => return Polled::All,
                 Fetched::Record(record) => self.fetched(record, now),
                 Fetched::Assigned(partitions) => {
-                    debug!(group = %self.key.id(), topic = %self.key.topic, ?partitions, "assigned");
+                    debug!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, ?partitions, "assigned");
                     self.state.set_joined(false, 0);
                     self.joining.assigned(partitions);
                 }

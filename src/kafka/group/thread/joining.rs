@@ -134,7 +134,7 @@ impl Thread {
     }
 
     pub(super) fn revoke(&mut self, partitions: &[i32]) {
-        debug!(group = %self.key.id(), topic = %self.key.topic, ?partitions, "revoked");
+        debug!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, ?partitions, "revoked");
         if self.consumer.assignment_lost() {
             info!(group = %self.key.id(), topic = %self.key.topic, cluster = %self.key.cluster, ?partitions, "partitions lost: others read them from their marks on");
             self.state.set_joined(false, 0);
