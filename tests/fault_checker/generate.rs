@@ -58,7 +58,7 @@ impl Model {
             name: "t".into(),
             cluster: "c".into(),
             partitions,
-            grown: false,
+            ..Topic::default()
         });
         for daemon in 0..LIVES {
             model.evidence.lives.push(Life {
@@ -82,6 +82,7 @@ impl Model {
                 topic: 0,
                 begin,
                 finished: true,
+                former: None,
             });
             let members = (0..4).map(|n| model.connect(n % LIVES, Some(lane)));
             let members = members.collect();
@@ -113,6 +114,7 @@ impl Model {
                 threads: 12,
                 descriptors: 41,
             },
+            threads: String::new(),
         });
         model
     }

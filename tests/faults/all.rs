@@ -12,10 +12,7 @@ use crate::scenario::Scenario;
 /// Those that harm no broker beside each other, then the others one after the other.
 pub fn run(scenarios: &[Scenario]) -> ExitCode {
     let begin = Instant::now();
-    let (alone, beside): (Vec<_>, Vec<_>) = scenarios
-        .iter()
-        .filter(|scenario| scenario.usual)
-        .partition(|scenario| scenario.alone);
+    let (alone, beside): (Vec<_>, Vec<_>) = scenarios.iter().partition(|scenario| scenario.alone);
     let failed = in_parallel(&beside, BESIDE) + in_parallel(&alone, 1);
     let count = alone.len() + beside.len();
     println!(

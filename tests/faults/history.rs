@@ -40,6 +40,8 @@ pub struct Topic {
     pub partitions: Vec<Partition>,
     /// Whether partitions were added, so that a key may have moved.
     pub grown: bool,
+    /// Until when it was there, where it was deleted.
+    pub until: Option<Time>,
 }
 
 #[derive(Clone, Default)]
@@ -55,9 +57,13 @@ pub struct Partition {
 pub struct Record {
     pub offset: i64,
     pub id: Id,
+    /// [`OWN_KEY`] where the record has one of its own.
     pub key: u32,
     pub colour: String,
 }
+
+/// Of a tombstone: no other record has its key.
+pub const OWN_KEY: u32 = u32::MAX;
 
 /// Records below an offset were deleted, not before this time.
 #[derive(Clone, Copy)]
@@ -77,6 +83,8 @@ pub struct Lane {
     pub begin: Begin,
     /// Whether it was read and marked to the end.
     pub finished: bool,
+    /// The lane of the topic that had the name before, until it was deleted.
+    pub former: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -199,6 +207,8 @@ pub struct Usage {
     pub daemon: usize,
     pub before: Figures,
     pub after: Figures,
+    /// The names of the threads after it.
+    pub threads: String,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::checker::{self, Violation};
 use crate::common::kafka::{self, Kafka};
-use crate::history::{Evidence, Figures, Partition, Rebalance, Rebalanced, Record, Usage};
-use crate::load::publisher::id_of;
+use crate::history::{
+    Evidence, Figures, Lane, OWN_KEY, Partition, Rebalance, Rebalanced, Record, Time, Usage,
+};
+use crate::load::message::id_of;
 use crate::node::Node;
 use crate::twins;
 use crate::world::{SECOND, World};
@@ -26,14 +28,14 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
     if let Err(late) = drained {
         evidence.troubles.push(late);
     }
-    for topic in &mut evidence.topics {
+    // What was deleted was read before.
+    let topics = evidence.topics.iter_mut();
+    for topic in topics.filter(|topic| topic.until.is_none()) {
         let kafka = match topic.cluster.as_str() {
-            "cluster1" => &world.kafka,
             SECOND => world.second.as_ref().expect("the plan has it"),
-            _ => continue, // it was read before it was deleted
+            _ => &world.kafka,
         };
         let mut now = read(kafka, &topic.name);
-        // What was deleted was read before.
         for (before, now) in topic.partitions.drain(..).zip(&mut now) {
             now.records.extend(before.records);
             now.records.sort_by_key(|record| record.offset);
@@ -110,7 +112,8 @@ fn behind(world: &World, ends: &[i64]) -> Vec<String> {
 
 /// What the daemons take, once they have had the time to give back.
 fn measure(world: &World) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    // A group that is left waits for Kafka's answers.
+    let deadline = Instant::now() + Duration::from_secs(30);
     for (node, before) in world.nodes.iter().zip(world.before()) {
         let mut after = node.figures();
         let more = |after: &Figures| {
@@ -124,6 +127,7 @@ fn measure(world: &World) {
             daemon: node.number,
             before: *before,
             after,
+            threads: node.threads(),
         });
     }
 }
@@ -151,13 +155,14 @@ fn known(record: &kafka::Record) -> Record {
     };
     let colour = record.headers.iter().find(|(name, _)| name == "color");
     let key = text(record.key.as_ref());
+    let id = id_of(key.as_bytes(), record.value.as_deref());
     Record {
         offset: record.offset,
-        id: record.value.as_deref().and_then(id_of).unwrap_or(0),
+        id: id.unwrap_or(0),
         key: key
             .strip_prefix('k')
             .and_then(|key| key.parse().ok())
-            .unwrap_or(u32::MAX),
+            .unwrap_or(OWN_KEY),
         colour: text(colour.and_then(|(_, colour)| colour.as_ref())),
     }
 }
@@ -171,9 +176,7 @@ fn rebalances(world: &World, node: &Node, evidence: &mut Evidence) {
         let at = world.recorder.time_of(told.when);
         let lives = evidence.lives.iter().enumerate().rev();
         let mut own = lives.filter(|(_, life)| life.daemon == node.number && life.started <= at);
-        let lane = evidence.lanes.iter().position(|lane| {
-            lane.group == told.group && evidence.topics[lane.topic].name == told.topic
-        });
+        let lane = lane_of(evidence, &told, at);
         if let (Some((life, _)), Some(lane)) = (own.next(), lane) {
             evidence
                 .rebalances
@@ -188,10 +191,24 @@ fn rebalances(world: &World, node: &Node, evidence: &mut Evidence) {
     }
 }
 
-/// `2026-01-31T12:00:00.000Z DEBUG assigned group=g topic=t partitions=[0, 1]`
+/// The lane that is meant: a topic that was deleted counts until then, and from then on the one that was made anew.
+fn lane_of(evidence: &Evidence, told: &Told, at: Time) -> Option<usize> {
+    let of = |lane: &Lane| {
+        let topic = &evidence.topics[lane.topic];
+        let same = topic.cluster == told.cluster && topic.name == told.topic;
+        (same && lane.group == told.group).then_some(topic.until.unwrap_or(Time::MAX))
+    };
+    let lanes = evidence.lanes.iter().enumerate();
+    let meant = lanes.filter_map(|(number, lane)| Some((of(lane)?, number)));
+    let meant = meant.filter(|(until, _)| at < *until).min();
+    meant.map(|(_, number)| number)
+}
+
+/// `2026-01-31T12:00:00.000Z DEBUG assigned cluster=cluster1 group=g topic=t partitions=[0, 1]`
 struct Told<'a> {
     when: SystemTime,
     kind: Rebalanced,
+    cluster: &'a str,
     group: &'a str,
     topic: &'a str,
     partitions: Vec<i32>,
@@ -217,6 +234,7 @@ impl<'a> Told<'a> {
         Some(Self {
             when: humantime::parse_rfc3339(when).ok()?,
             kind,
+            cluster: field("cluster=")?,
             group: field("group=")?,
             topic: field("topic=")?,
             partitions: partitions.collect(),

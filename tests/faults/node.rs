@@ -121,6 +121,17 @@ impl Node {
         }
     }
 
+    /// The names of its threads, for whoever looks for those that stay.
+    pub fn threads(&self) -> String {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.daemon.pid()));
+        let names = tasks.into_iter().flatten().flatten();
+        let mut names: Vec<_> = names
+            .filter_map(|task| fs::read_to_string(task.path().join("comm")).ok())
+            .collect();
+        names.sort();
+        names.concat().trim_end().replace('\n', ", ")
+    }
+
     fn ends(&mut self) {
         self.up = false;
         let now: Time = self.recorder.now();

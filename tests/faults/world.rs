@@ -141,8 +141,7 @@ impl World {
     }
 
     pub fn stop_publishing(&mut self) {
-        let orders = &self.field.orders;
-        orders.stop_publishing.store(true, Ordering::SeqCst);
+        self.field.orders.stop_publishing();
         self.publishers.join();
     }
 
@@ -195,7 +194,7 @@ impl World {
     /// Every client connects anew, at once.
     pub fn scatter(&mut self) {
         self.did("every client leaves and comes back");
-        self.field.orders.epoch.fetch_add(1, Ordering::SeqCst);
+        self.field.orders.scatter();
     }
 
     /// Everything is as it should be.

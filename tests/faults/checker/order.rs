@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::index::Index;
 use super::written::describe;
 use super::{Found, Rule};
-use crate::history::{Outcome, Partition, Set, Topic};
+use crate::history::{OWN_KEY, Outcome, Partition, Set, Topic};
 
 pub(super) fn check(index: &Index, found: &mut Found) {
     for topic in &index.evidence.topics {
@@ -74,7 +74,11 @@ fn swapped(first: &Set, at: i64, second: &Set, before: i64, found: &mut Found) {
 fn keys_stay(topic: &Topic, found: &mut Found) {
     let mut home: HashMap<u32, usize> = HashMap::new();
     for (number, partition) in topic.partitions.iter().enumerate() {
-        for record in &partition.records {
+        let keyed = partition
+            .records
+            .iter()
+            .filter(|record| record.key != OWN_KEY);
+        for record in keyed {
             let at = *home.entry(record.key).or_insert(number);
             if at != number {
                 let what = format!(

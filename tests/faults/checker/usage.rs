@@ -28,8 +28,8 @@ pub(super) fn check(evidence: &Evidence, found: &mut Found) {
         for (what, before, after, more) in figures {
             if after > before + more {
                 let what = format!(
-                    "daemon {} had {before} {what} before the load, and {after} after it",
-                    usage.daemon
+                    "daemon {} had {before} {what} before the load, and {after} after it; its threads: {}",
+                    usage.daemon, usage.threads
                 );
                 found.add(Rule::Leak, what);
             }

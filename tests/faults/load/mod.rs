@@ -1,11 +1,12 @@
 //! Clients that work and take down what they saw, until they are told to stop.
 
+pub mod message;
 pub mod observer;
 pub mod publisher;
 pub mod subscriber;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ pub struct Orders {
     /// Read and mark as quick as can be.
     pub drain: AtomicBool,
     /// When it changes, every client leaves its connection.
-    pub epoch: AtomicU64,
+    epoch: Mutex<u64>,
+    changed: Condvar,
     /// SETs so far, for the bound.
     pub sent: AtomicU64,
 }
@@ -77,7 +79,25 @@ impl Orders {
     }
 
     pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Relaxed)
+        *self.epoch.lock().expect("no holder of this lock panics")
+    }
+
+    /// Every client leaves its connection, at once.
+    pub fn scatter(&self) {
+        *self.epoch.lock().expect("no holder of this lock panics") += 1;
+        self.changed.notify_all();
+    }
+
+    /// A publisher waits, no longer than this epoch lasts.
+    pub fn rest(&self, epoch: u64, time: Duration) {
+        let guard = self.epoch.lock().expect("no holder of this lock panics");
+        let same = |now: &mut u64| *now == epoch && self.publishing();
+        drop(self.changed.wait_timeout_while(guard, time, same));
+    }
+
+    pub fn stop_publishing(&self) {
+        self.stop_publishing.store(true, Ordering::SeqCst);
+        self.changed.notify_all();
     }
 
     pub fn draining(&self) -> bool {

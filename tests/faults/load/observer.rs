@@ -1,6 +1,6 @@
 //! Sees what groups have committed, as somebody who is no member of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
@@ -31,6 +31,8 @@ pub fn observe(recorder: &Recorder, watched: &Watched, stop: &AtomicBool) {
         .create()
         .expect("a consumer");
     let mut last: HashMap<i32, i64> = HashMap::new();
+    // Partitions whose commits are of the topic that was made anew. Until a group knows that topic, it commits what it read of the former.
+    let mut anew = HashSet::new();
     while !stop.load(Ordering::Relaxed) {
         let mut list = TopicPartitionList::new();
         for partition in 0..watched.partitions.load(Ordering::Relaxed) {
@@ -44,9 +46,21 @@ pub fn observe(recorder: &Recorder, watched: &Watched, stop: &AtomicBool) {
                     continue;
                 };
                 let partition = element.partition();
-                if last.insert(partition, offset) != Some(offset) {
-                    recorder.evidence().commits.push(Committed {
-                        lane: watched.lane,
+                let before = last.insert(partition, offset);
+                if before != Some(offset) {
+                    let mut evidence = recorder.evidence();
+                    let mut lane = watched.lane;
+                    if let Some(former) = evidence.lanes[lane].former {
+                        let back = before.is_some_and(|before| before > offset);
+                        if back || names_topic(element.metadata()) {
+                            anew.insert(partition);
+                        }
+                        if !anew.contains(&partition) {
+                            lane = former;
+                        }
+                    }
+                    evidence.commits.push(Committed {
+                        lane,
                         partition,
                         offset,
                         invoked,
@@ -58,6 +72,11 @@ pub fn observe(recorder: &Recorder, watched: &Watched, stop: &AtomicBool) {
         recorder.compare_clocks();
         thread::sleep(PERIOD);
     }
+}
+
+/// `databus 1 N <topic id>`: of a topic that was made anew.
+fn names_topic(note: &str) -> bool {
+    note.split(' ').count() == 4
 }
 
 const PERIOD: Duration = Duration::from_millis(200);

@@ -1,4 +1,4 @@
-//! Publishers: several commands at a time, few keys, an id in each value that is never used again.
+//! Publishers: several commands at a time, at times as a transaction, few keys, an id in each record that is never used again.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -7,9 +7,10 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::Field;
+use super::message::tombstone;
 use crate::common::resp::{Value, ok, request};
-use crate::history::{Id, Outcome, Set};
-use crate::link::Link;
+use crate::history::{OWN_KEY, Outcome, Set, Time};
+use crate::link::{Broken, Link};
 
 /// How a publisher behaves.
 #[derive(Clone, Copy)]
@@ -40,22 +41,19 @@ pub fn publish(field: &Field, style: Style, mut rng: Rng) {
             if !whole {
                 break;
             }
-            thread::sleep(style.pause.mul_f64(2.0 * rng.f64()));
+            field
+                .orders
+                .rest(epoch, style.pause.mul_f64(2.0 * rng.f64()));
         }
     }
-}
-
-/// The id that a value begins with.
-pub fn id_of(value: &[u8]) -> Option<Id> {
-    let text = std::str::from_utf8(value).ok()?;
-    let (id, _) = text.trim_matches('"').split_once('.')?;
-    Id::from_str_radix(id, 16).ok()
 }
 
 /// Commands, and what is to be taken down of them: nobody answered yet.
 pub struct Batch {
     pub sets: Vec<Set>,
-    pub bytes: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Between MULTI and EXEC.
+    is_transaction: bool,
 }
 
 impl Batch {
@@ -72,27 +70,35 @@ impl Batch {
         let mut batch = Self {
             sets: Vec::with_capacity(count),
             bytes: Vec::new(),
+            is_transaction: rng.u32(..8) == 0,
         };
+        if batch.is_transaction {
+            batch.bytes.extend(request(&["MULTI"]));
+        }
         for _ in 0..count {
             *sequence += 1;
             let id = ((connection as u64) << 32) | *sequence;
-            let key = rng.u32(..KEYS);
             let padding = ".".repeat(rng.usize(..=style.padding));
-            let (name, value) = (format!("k{key}"), format!("\"{id:x}.{padding}\""));
-            batch.bytes.extend(match rng.u32(..10) {
-                0 => request(&["HSET", &name, "\n\x06\n\x01a\x12\x01b", &value]),
-                _ => request(&["SET", &name, &value]),
+            let (number, value) = (rng.u32(..KEYS), format!("\"{id:x}.{padding}\""));
+            let (key, command) = (format!("k{number}"), rng.u32(..12));
+            batch.bytes.extend(match command {
+                0 => request(&["HSET", &key, "\n\x06\n\x01a\x12\x01b", &value]),
+                1 => request(&["DEL", &tombstone(id)]),
+                _ => request(&["SET", &key, &value]),
             });
             batch.sets.push(Set {
                 id,
                 connection,
                 topic: address.topic.clone(),
-                key,
+                key: if command == 1 { OWN_KEY } else { number },
                 colour: address.colour.clone(),
                 invoked: 0,
                 answered: None,
                 outcome: Outcome::Unanswered,
             });
+        }
+        if batch.is_transaction {
+            batch.bytes.extend(request(&["EXEC"]));
         }
         batch
     }
@@ -113,23 +119,43 @@ impl Batch {
         for set in &mut self.sets {
             set.invoked = before;
         }
-        if link.send(&self.bytes).is_err() {
-            return false;
+        link.send(&self.bytes).is_ok() && self.hear(link, before).is_ok()
+    }
+
+    fn hear(&mut self, link: &mut Link, before: Time) -> Result<(), Broken> {
+        let mut queued = Vec::new();
+        if self.is_transaction {
+            link.reply(before, "MULTI")?;
         }
         for set in &mut self.sets {
-            let Ok((reply, answered)) = link.reply(before, "SET") else {
-                return false;
-            };
+            let (reply, answered) = link.reply(before, "SET")?;
+            if reply == Value::Simple("QUEUED".into()) {
+                queued.push(set);
+                continue;
+            }
             set.answered = Some(answered);
             set.outcome = outcome(&reply);
         }
-        true
+        if self.is_transaction {
+            let (reply, answered) = link.reply(before, "EXEC")?;
+            let replies = match reply {
+                Value::Array(replies) => replies,
+                // It stands for all of them.
+                error => vec![error; queued.len()],
+            };
+            for (set, reply) in queued.into_iter().zip(replies) {
+                set.answered = Some(answered);
+                set.outcome = outcome(&reply);
+            }
+        }
+        Ok(())
     }
 }
 
 /// Any error but one says that the record is certainly not there.
 fn outcome(reply: &Value) -> Outcome {
     match reply {
+        Value::Integer(1) => Outcome::Written,
         reply if *reply == ok() => Outcome::Written,
         Value::Error(text) if text.starts_with("ERR may have been written") => Outcome::Maybe,
         _ => Outcome::NotWritten,

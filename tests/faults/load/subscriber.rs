@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::Field;
-use super::publisher::id_of;
+use super::message::{FORMATS, Format};
 use crate::common::resp::{Value, ok};
 use crate::history::{Delivered, Mark, Marked, Read, Time};
 use crate::link::{Broken, Link};
@@ -51,7 +51,7 @@ pub fn read_something(field: &Field, link: &mut Link) -> bool {
         unmarked: BTreeMap::new(),
     };
     for _ in 0..10 {
-        if client.read(link, "50").is_err() || !client.unmarked.is_empty() {
+        if client.read(link, Format::Raw, "50").is_err() || !client.unmarked.is_empty() {
             break;
         }
     }
@@ -84,7 +84,8 @@ impl Subscriber<'_> {
             && (orders.draining() || rng.u32(..40) != 0)
         {
             let count = rng.u32(1..=200).to_string();
-            self.read(&mut link, &count)?;
+            let format = *rng.choice(&FORMATS).expect("three");
+            self.read(&mut link, format, &count)?;
             if !orders.draining() {
                 match self.manner {
                     Manner::Slow => thread::sleep(Duration::from_millis(rng.u64(50..800))),
@@ -106,11 +107,11 @@ impl Subscriber<'_> {
         Ok(())
     }
 
-    fn read(&mut self, link: &mut Link, count: &str) -> Result<(), Broken> {
-        let (invoked, reply, answered) =
-            link.command(&["MGET", "raw", "COUNT", count, "WAIT", "500"])?;
+    fn read(&mut self, link: &mut Link, format: Format, count: &str) -> Result<(), Broken> {
+        let mget = ["MGET", format.word(), "COUNT", count, "WAIT", "500"];
+        let (invoked, reply, answered) = link.command(&mget)?;
         let records = match reply {
-            Value::Array(messages) => messages.into_iter().map(delivered).collect(),
+            Value::Array(messages) => messages.into_iter().map(|one| format.read(one)).collect(),
             Value::Error(text) => {
                 thread::sleep(Duration::from_millis(100));
                 match known(&text) {
@@ -182,28 +183,6 @@ impl Subscriber<'_> {
             outcome,
         });
         done.map(|_| ())
-    }
-}
-
-/// `MGET raw`: partition, offset, timestamp, key, value, headers.
-fn delivered(message: Value) -> Option<Delivered> {
-    let Value::Array(fields) = message else {
-        return None;
-    };
-    match &fields[..] {
-        [
-            Value::Integer(partition),
-            Value::Integer(offset),
-            _,
-            _,
-            Value::Bulk(value),
-            _,
-        ] => Some(Delivered {
-            partition: i32::try_from(*partition).ok()?,
-            offset: *offset,
-            id: id_of(value)?,
-        }),
-        _ => None,
     }
 }
 

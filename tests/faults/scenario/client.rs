@@ -15,7 +15,6 @@ pub fn all() -> Vec<Scenario> {
         name,
         seconds,
         alone: false,
-        usual: true,
         plan,
         run,
     };
@@ -157,17 +156,18 @@ fn half_commands(world: &mut World) {
     world.kept.clear();
 }
 
+/// A thousand of them.
 fn many_plan() -> Plan {
     let mut plan = Plan::usual();
     let quiet = Style {
         lane: 0,
         depth: 2,
-        pause: seconds(1),
+        pause: seconds(10),
         padding: 10,
     };
-    plan.publishers.extend([quiet; 100]);
+    plan.publishers.extend([quiet; 800]);
     plan.subscribers
-        .extend([(0, Manner::Plain), (1, Manner::Plain)].repeat(50));
+        .extend([(0, Manner::Plain), (1, Manner::Plain)].repeat(100));
     plan
 }
 

@@ -9,7 +9,6 @@ pub fn all() -> Vec<Scenario> {
         name: "clock",
         seconds: 8,
         alone: false,
-        usual: true,
         plan,
         run,
     }]

@@ -10,7 +10,6 @@ pub fn all() -> Vec<Scenario> {
         name,
         seconds,
         alone: false,
-        usual: true,
         plan,
         run,
     };

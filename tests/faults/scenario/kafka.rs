@@ -16,7 +16,6 @@ pub fn all() -> Vec<Scenario> {
         name,
         seconds,
         alone,
-        usual: true,
         plan,
         run,
     };

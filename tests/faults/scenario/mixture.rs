@@ -14,7 +14,6 @@ pub fn all() -> Vec<Scenario> {
         name: "mixture",
         seconds: 30,
         alone: true,
-        usual: true,
         plan,
         run,
     }]

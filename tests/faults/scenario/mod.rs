@@ -19,8 +19,6 @@ pub struct Scenario {
     pub seconds: u64,
     /// Whether it harms brokers, so that no other may run beside it.
     pub alone: bool,
-    /// Whether it is among those that run where none is named.
-    pub usual: bool,
     pub plan: fn() -> Plan,
     pub run: fn(&mut World),
 }

@@ -7,17 +7,16 @@ use crate::plan::Plan;
 use crate::world::{SECOND, World};
 
 pub fn all() -> Vec<Scenario> {
-    let scenario = |name, seconds, alone, usual, plan, run| Scenario {
+    let scenario = |name, seconds, plan, run| Scenario {
         name,
         seconds,
-        alone,
-        usual,
+        alone: false,
         plan,
         run,
     };
     vec![
-        scenario("app-moved", 8, false, true, moving_plan, moved),
-        scenario("topic-made-anew", 10, false, false, Plan::usual, made_anew),
+        scenario("app-moved", 8, moving_plan, moved),
+        scenario("topic-made-anew", 10, Plan::usual, made_anew),
     ]
 }
 
@@ -47,22 +46,22 @@ fn made_anew(world: &mut World) {
     let time = world.some_time(seconds(1), seconds(3));
     world.wait(time);
     world.stop_publishing();
-    let before = Topic {
+    let mut before = Topic {
         name: world.topic.clone(),
-        cluster: "the topic before".into(),
+        cluster: "cluster1".into(),
         partitions: judge::read(&world.kafka, &world.topic),
-        grown: false,
+        ..Topic::default()
     };
     world.did("the topic is deleted");
     world.kafka.delete_topic(&world.topic);
     let time = world.some_time(seconds(0), seconds(3));
     world.wait(time);
+    before.until = Some(world.recorder.now());
+    world.was_another(before);
     world.did("the topic is made anew");
-    let deleted = world.recorder.now();
     world
         .kafka
         .create_topic(&world.topic, world.plan.partitions, &[]);
-    world.was_another(before, deleted);
     world.start_publishing();
     world.wait(seconds(5));
 }

@@ -29,47 +29,52 @@ impl World {
                 topic: 0,
                 begin: lane.begin,
                 finished: false,
+                former: None,
             });
         }
     }
 
-    /// The app's topic and its lanes on the second cluster, behind the others.
+    /// The app's topic once more on the second cluster, with a lane for each; behind the others.
     pub(super) fn declare_second(&mut self) {
         let kafka = Kafka::at(&crate::common::server("DATABUS_FAULTS_KAFKA_2"));
         kafka.create_topic(&self.topic, self.plan.partitions, &[]);
-        self.add_lanes(Topic {
+        let mut evidence = self.recorder.evidence();
+        evidence.topics.push(Topic {
             name: self.topic.clone(),
             cluster: SECOND.into(),
             ..Topic::default()
         });
-        self.second = Some(kafka);
-    }
-
-    /// Each lane once more, on another topic.
-    pub(super) fn add_lanes(&self, topic: Topic) {
-        let mut evidence = self.recorder.evidence();
-        evidence.topics.push(topic);
-        let topic = evidence.topics.len() - 1;
         for number in 0..self.plan.lanes.len() {
             // There, whoever has no commits begins at the oldest record.
             let lane = Lane {
-                topic,
+                topic: 1,
                 begin: Begin::Oldest,
                 ..evidence.lanes[number].clone()
             };
             evidence.lanes.push(lane);
         }
+        drop(evidence);
+        self.second = Some(kafka);
     }
 
-    /// The topic was another one until some moment; what was committed before belongs to that.
-    pub fn was_another(&self, before: Topic, until: Time) {
+    /// The topic was another one until it was deleted; what was committed so far belongs to that. In the one that is made anew groups begin
+    /// at the oldest record.
+    pub fn was_another(&self, before: Topic) {
         let lanes = self.plan.lanes.len();
-        self.add_lanes(before);
         let mut evidence = self.recorder.evidence();
+        evidence.topics.push(before);
+        let topic = evidence.topics.len() - 1;
+        for number in 0..lanes {
+            let former = Lane {
+                topic,
+                ..evidence.lanes[number].clone()
+            };
+            evidence.lanes.push(former);
+            evidence.lanes[number].former = Some(lanes + number);
+            evidence.lanes[number].begin = Begin::Oldest;
+        }
         for commit in &mut evidence.commits {
-            if commit.lane < lanes && commit.answered < until {
-                commit.lane += lanes;
-            }
+            commit.lane += lanes;
         }
     }
 
