@@ -111,7 +111,7 @@ fn admit(
         turn_away(socket, config);
         return;
     }
-    if let Err(error) = socket.prepare() {
+    if let Err(error) = socket.prepare(live.limits.write_timeout) {
         debug!(%peer, %error, "connection broken");
         return;
     }

@@ -15,15 +15,18 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// Small replies leave at once, and a host that vanished is noticed: after 30 s of silence, within 20 s more.
-    pub fn prepare(&self) -> io::Result<()> {
+    /// Small replies leave at once, and a host that vanished is noticed: after 30 s of silence, within 20 s more, or where a reply did not
+    /// arrive for `unread`. Without that the kernel would send it again for a quarter of an hour, and ask for no sign of life.
+    pub fn prepare(&self, unread: Duration) -> io::Result<()> {
         if let Socket::Tcp(stream) = self {
             stream.set_nodelay(true)?;
             let keepalive = TcpKeepalive::new()
                 .with_time(Duration::from_secs(30))
                 .with_interval(Duration::from_secs(5))
                 .with_retries(4);
-            SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+            let socket = SockRef::from(stream);
+            socket.set_tcp_keepalive(&keepalive)?;
+            socket.set_tcp_user_timeout(Some(unread))?;
         }
         Ok(())
     }

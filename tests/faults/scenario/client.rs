@@ -44,6 +44,7 @@ fn vanish(world: &mut World) {
             gone.extend(far(world, lane, true));
             gone.extend(far(world, lane, false));
         }
+        gone.extend(far_and_waiting(world));
         world.wait(millis(300));
         world.did("clients vanish");
         world.network.as_ref().expect("the plan has one").cut();
@@ -81,6 +82,19 @@ fn far(world: &mut World, lane: usize, subscribes: bool) -> Option<Link> {
         let batch = Batch::new(&world.field, style, link.id, 50, &mut 0, &mut world.rng);
         batch.send_only(&world.field, &mut link);
     }
+    Some(link)
+}
+
+/// One whose reply comes when it is gone: nobody publishes of its colour.
+fn far_and_waiting(world: &World) -> Option<Link> {
+    let colourless = &world.field.lanes[0].subscribe;
+    let identity = colourless.replace("color=", "color=grey");
+    let (recorder, target) = (&world.recorder, &world.field.targets[0]);
+    let network = world.network.as_ref().expect("the plan has one");
+    let mut link = network
+        .inside(|| Link::open(recorder, target, &identity, None))
+        .ok()?;
+    let _ = link.send(&request(&["MGET", "WAIT", "3000"]));
     Some(link)
 }
 
