@@ -183,7 +183,7 @@ fn traffic(kafka: &Kafka, topic: &Topic, partitions: usize, pause: Duration, wor
     });
 }
 
-fn publish(kafka: &Kafka, topic: &Topic, partitions: usize) {
+pub fn publish(kafka: &Kafka, topic: &Topic, partitions: usize) {
     let producer = producer(kafka);
     send(&producer, topic, partitions);
     producer.flush(JOIN).expect("Kafka takes it");
@@ -210,13 +210,13 @@ fn send(producer: &ThreadedProducer<Reports>, topic: &Topic, partitions: usize) 
 
 /// What a library asks that knows no words of ours.
 const MGET: &[&[u8]] = &[b"MGET", b"json", b"COUNT", b"1"];
-const PATIENT: &[&[u8]] = &[b"MGET", b"json", b"COUNT", b"1", b"WAIT", b"30000"];
+pub const PATIENT: &[&[u8]] = &[b"MGET", b"json", b"COUNT", b"1", b"WAIT", b"30000"];
 /// Partitions of the topic that many share.
 pub const BUSY: usize = 12;
 const STANDBYS: usize = 988;
 const WAITING: usize = 50;
 const HANDOVERS: usize = 200;
-const JOIN: Duration = Duration::from_secs(300);
-const SETTLE: Duration = Duration::from_secs(10);
+pub const JOIN: Duration = Duration::from_secs(300);
+pub const SETTLE: Duration = Duration::from_secs(10);
 const MEASURE: Duration = Duration::from_secs(30);
 const LEAVE: Duration = Duration::from_secs(20);

@@ -15,6 +15,7 @@ mod common;
 mod crowd;
 mod groups;
 mod idle;
+mod killed;
 mod latency;
 mod rows;
 mod subscribe;

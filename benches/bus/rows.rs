@@ -12,6 +12,7 @@ use crate::common::servers::{
 };
 use crate::groups;
 use crate::idle;
+use crate::killed;
 use crate::latency;
 use crate::subscribe::{self, Format};
 
@@ -123,6 +124,7 @@ const ROWS: &[Row] = &[
     ("groups", |bench| bench.groups()),
     ("standbys", |bench| bench.standbys()),
     ("handover", |bench| bench.handover()),
+    ("killed", |bench| bench.killed()),
 ];
 
 /// The rows of a run.
@@ -323,6 +325,16 @@ impl Bench<'_> {
     fn handover(&mut self) {
         println!("a subscriber disconnects while others wait    aim: p99 1000 ms");
         self.shared(groups::handover);
+    }
+
+    fn killed(&mut self) {
+        println!("one of three daemons is killed    aim: the session's 10 s, and 2 s");
+        for _ in 0..self.rounds {
+            let topic = self.kafka.topic_of(&self.topic(), groups::BUSY as i32);
+            let group = self.group.replace(self.group.get() + 1);
+            killed::killed(self.kafka, &topic, group);
+        }
+        println!();
     }
 
     fn shared(&mut self, measure: fn(&Kafka, &Topic, &Databus, usize)) {
