@@ -149,7 +149,10 @@ impl Kafka {
     /// Deletes the records of a partition below an offset, as retention does.
     pub fn delete_records(&self, topic: &str, partition: i32, below: i64) {
         let list = positions(topic, [(partition, Offset::Offset(below))]);
-        wait(self.admin.delete_records(&list, &options())).expect("the records are deleted");
+        // A leader that has just changed is not known at once.
+        eventually("the records are deleted", || {
+            wait(self.admin.delete_records(&list, &options())).ok()
+        });
     }
 
     /// Writes past the daemon; the offsets in order.

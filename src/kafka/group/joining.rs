@@ -161,6 +161,11 @@ impl Joining {
         self.put_off(now);
     }
 
+    /// The group is left. Gives the partitions that librdkafka still waits for to be taken.
+    pub(super) fn give_up(&mut self) -> Option<BTreeSet<i32>> {
+        self.assigning.take()
+    }
+
     /// A topic that is missing may be so for long, and a thousand groups may wait for it.
     fn put_off(&mut self, now: u64) {
         let pause = ASK_AGAIN.saturating_mul(2_u64.saturating_pow(self.failures));

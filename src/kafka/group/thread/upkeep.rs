@@ -184,21 +184,28 @@ impl Thread {
             debug!(group = %self.key.id(), topic = %self.key.topic, %error, "close");
             return lost;
         }
+        if let Some(partitions) = self.joining.give_up() {
+            self.give_back(partitions);
+        }
         let deadline = Instant::now() + LEAVE_TIMEOUT;
         while !self.consumer.closed() && Instant::now() < deadline {
             match self.fetch.poll() {
                 Fetched::Nothing => std::thread::sleep(CLOSE_STEP),
-                // librdkafka waits for an answer, and takes any as giving all back.
                 Fetched::Assigned(partitions) | Fetched::Revoked(partitions) => {
-                    let list = lookup::list(&self.key.topic, partitions, Offset::Invalid);
-                    if let Err(error) = self.consumer.incremental_unassign(&list) {
-                        debug!(group = %self.key.id(), topic = %self.key.topic, %error, "unassign");
-                    }
+                    self.give_back(partitions);
                 }
                 _ => {}
             }
         }
         lost
+    }
+
+    /// librdkafka ends only when it has an answer to what it assigned or revokes. While the group is left it takes any as giving all back.
+    fn give_back(&self, partitions: impl IntoIterator<Item = i32>) {
+        let list = lookup::list(&self.key.topic, partitions, Offset::Invalid);
+        if let Err(error) = self.consumer.incremental_unassign(&list) {
+            debug!(group = %self.key.id(), topic = %self.key.topic, %error, "unassign");
+        }
     }
 
     fn commit_last(&mut self) -> usize {
