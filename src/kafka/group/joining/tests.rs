@@ -33,6 +33,21 @@ fn begun() -> Joining {
 }
 
 #[test]
+fn what_was_assigned_and_not_taken_is_given_up_once() {
+    let mut joining = begun();
+    assert_eq!(joining.give_up(), None, "nothing was assigned");
+    joining.assigned(Vec::new());
+    let question = joining.question(0).unwrap();
+    assert!(joining.answered(question.number, failed(), 0).is_err());
+    assert_eq!(
+        joining.give_up(),
+        Some(BTreeSet::new()),
+        "none is an assignment, too"
+    );
+    assert_eq!(joining.give_up(), None);
+}
+
+#[test]
 fn what_failed_is_asked_again() {
     let mut joining = Joining::default();
     for (time, again) in [(0, 200), (1000, 1400), (2000, 2800)] {
