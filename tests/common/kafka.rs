@@ -148,11 +148,19 @@ impl Kafka {
 
     /// Deletes the records of a partition below an offset, as retention does.
     pub fn delete_records(&self, topic: &str, partition: i32, below: i64) {
+        let deleted = self.try_delete_records(topic, partition, below);
+        deleted.expect("the records are deleted");
+    }
+
+    /// The same, where the partition may have no leader.
+    pub fn try_delete_records(
+        &self,
+        topic: &str,
+        partition: i32,
+        below: i64,
+    ) -> Result<(), KafkaError> {
         let list = positions(topic, [(partition, Offset::Offset(below))]);
-        // A leader that has just changed is not known at once.
-        eventually("the records are deleted", || {
-            wait(self.admin.delete_records(&list, &options())).ok()
-        });
+        wait(self.admin.delete_records(&list, &options())).map(|_| ())
     }
 
     /// Writes past the daemon; the offsets in order.
