@@ -76,3 +76,28 @@ impl Socket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_that_vanishes_is_noticed_with_and_without_a_reply_on_its_way() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let socket = Socket::Tcp(stream);
+        socket.prepare(Duration::from_secs(7)).unwrap();
+        let Socket::Tcp(stream) = &socket else {
+            unreachable!("it was made of one");
+        };
+        let set = SockRef::from(stream);
+        assert_eq!(
+            set.tcp_user_timeout().unwrap(),
+            Some(Duration::from_secs(7))
+        );
+        assert!(set.keepalive().unwrap());
+        assert_eq!(set.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
+    }
+}
