@@ -62,7 +62,9 @@ impl Judge {
     /// librdkafka's status is what it knows of the record, and it never goes back from "possibly" to "not" (`rdkafka_msg.c`,
     /// `rdkafka_request.c`). "Not persisted" are records that waited in its queue until `message.timeout.ms`, were purged there, were
     /// in a request that was never sent whole, or were refused by the broker before it wrote (too large, unknown topic, not enough
-    /// replicas before the append, not the leader). "Possibly" are those whose request was sent and not answered, or answered with a
+    /// replicas before the append, not the leader). Known to be wrong: a leader that wrote, and loses its office while it waits for the
+    /// other replicas, says that it is not the leader, too; where the record then times out instead of being sent again, it is told as
+    /// "not written" and may be there. "Possibly" are those whose request was sent and not answered, or answered with a
     /// time-out or with not enough replicas after the append (seven seconds of them, as long as a dead replica counts as in sync);
     /// those stay "possibly" while they are retried, also where they time out in the queue later, until a retry's answer says that
     /// they are written, or were written before. A sequence error at the head of the line is "possibly", and ends the producer.
