@@ -58,13 +58,21 @@ pub fn server(variable: &str) -> String {
 
 /// A port of 127.0.0.1 that nothing listens on, outside the range that the system hands out by itself.
 pub fn free_port() -> u16 {
+    free_ports(1)
+}
+
+/// The first of so many such ports in a row. No test of this process gets them again, whether they are in use yet or not.
+pub fn free_ports(count: u16) -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
+    const ALL: u32 = 9_000;
+    let offset = std::process::id().wrapping_mul(97);
+    let is_free = |port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
     (0..5_000)
         .map(|_| {
-            let step = NEXT.fetch_add(1, Ordering::Relaxed);
-            u16::try_from(20_000 + (std::process::id().wrapping_mul(97) + step) % 9_000)
-                .expect("below 29,000")
+            let step = NEXT.fetch_add(count.into(), Ordering::Relaxed);
+            let first = offset.wrapping_add(step) % ALL;
+            u16::try_from(20_000 + first).expect("below 29,000")
         })
-        .find(|&port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok())
-        .expect("one of 5,000 ports is free")
+        .find(|&first| (first..first + count).all(is_free))
+        .expect("some of so many ports are free")
 }

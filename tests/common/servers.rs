@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{PATIENCE, eventually, free_port};
+use super::{PATIENCE, eventually, free_port, free_ports};
 
 /// A running MariaDB. Ended, and its folder removed, with this value, and however the test ends.
 pub struct MariaDb(Server);
@@ -75,12 +75,7 @@ pub fn start_kafka() -> OwnKafka {
 /// A Kafka of so many brokers, which are 1, 2 ...
 pub fn start_kafka_of(count: u16) -> OwnKafka {
     // Each controller has the port 100 behind its broker's.
-    let base = eventually("free ports", || {
-        let first = free_port();
-        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        let all = (first..first + count).all(|port| free(port) && free(port + 100));
-        all.then_some(first - 1)
-    });
+    let base = free_ports(100 + count) - 1;
     let folder = folder();
     let kafka = OwnKafka {
         folder,
