@@ -65,7 +65,7 @@ async fn what_was_sent_without_an_answer_may_be_written() {
     bed.mock.set_round_trip(1, Duration::from_secs(4)).unwrap();
     assert_eq!(
         maybe(bed.send_one(&mut writer, 1).await),
-        "no reply from Kafka within 1 s"
+        "Kafka did not confirm it within 1 s"
     );
     let values: Vec<_> = read(&bed.mock, "t", 2).into_values().flatten().collect();
     assert!(values.contains(&1), "in fact it is: {values:?}");
@@ -85,7 +85,7 @@ async fn a_broken_connection_does_not_lose_or_repeat_the_doubt() {
     bed.mock.set_broker_up(1, false).unwrap();
     assert_eq!(
         maybe(outcome_of(&writer, 1).await),
-        "no reply from Kafka within 1 s"
+        "Kafka did not confirm it within 1 s"
     );
 }
 
@@ -108,10 +108,22 @@ async fn too_few_replicas_before_and_after_the_append() {
             .push_errors(Produce, &[RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
         assert_eq!(
             maybe(bed.send_one(&mut bed.writer("t"), 0).await),
-            "no reply from Kafka within 1 s"
+            "Kafka did not confirm it within 1 s"
         );
     };
     tokio::join!(before, after);
+}
+
+/// It may have appended the record, and lost its office while it waited for the other replicas.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_leader_of_yesterday_refused_may_be_written() {
+    let bed = Bed::new(&["t"]);
+    bed.mock
+        .push_errors(Produce, &[RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 100]);
+    assert_eq!(
+        maybe(bed.send_one(&mut bed.writer("t"), 0).await),
+        "Kafka did not confirm it within 1 s"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,10 @@ impl Cluster {
     pub fn producer_config(&self, limits: &ProducerLimits) -> ClientConfig {
         let mut config = self.config(PRODUCER_DEFAULTS);
         let wire = limits.max_message_bytes + FRAMING;
+        // Its lines tell the producer of leaders that are none. They are few: of metadata, not of records.
+        let debug = config.get("debug").filter(|debug| !debug.is_empty());
+        let debug = debug.map_or("topic".into(), |debug| format!("topic,{debug}"));
+        config.set("debug", debug);
         for (name, value) in PRODUCER_OWN {
             config.set(*name, *value);
         }
@@ -73,6 +77,11 @@ impl Cluster {
         }
         config.set("group.id", group_id);
         config
+    }
+
+    /// Whether the operator wants librdkafka's debug lines.
+    pub fn is_debugged(&self) -> bool {
+        self.settings.iter().any(|(name, _)| name == "debug")
     }
 
     /// Whether librdkafka makes a producer and a consumer of the settings. Reads the files that are named, but asks no broker.

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 use rdkafka::bindings as rdk;
 
@@ -83,6 +84,19 @@ impl Report<'_> {
     pub fn was_in_request(&self) -> bool {
         // SAFETY: the message lives as long as its event.
         unsafe { rdk::rd_kafka_message_broker_id(self.message.as_ptr()) >= 0 }
+    }
+
+    /// -1 where it had none yet.
+    pub fn partition(&self) -> i32 {
+        // SAFETY: the message lives as long as its event.
+        unsafe { self.message.as_ref() }.partition
+    }
+
+    /// How long ago the record was queued.
+    pub fn age(&self) -> Duration {
+        // SAFETY: the message lives as long as its event.
+        let micros = unsafe { rdk::rd_kafka_message_latency(self.message.as_ptr()) };
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     }
 
     /// Takes the headers out of the record, unless they are taken.

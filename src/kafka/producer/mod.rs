@@ -6,6 +6,7 @@
 
 mod anew;
 mod completions;
+mod doubt;
 mod headers;
 mod lanes;
 mod line;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use super::cluster::{BadSettings, Cluster, ProducerLimits};
 use super::health::{Health, Status};
 use super::native::{self, Code};
+use doubt::Doubts;
 use headers::Pools;
 use lanes::Lanes;
 use outcome::Judge;
@@ -36,8 +38,8 @@ use share::{Gate, Share};
 pub use outcome::{Outcome, Why};
 pub use writer::{Message, SendError, Writer};
 
-type Native = native::Producer<Health>;
-type Handle = native::Topic<Health>;
+type Native = native::Producer<Doubts>;
+type Handle = native::Topic<Doubts>;
 
 /// A cluster's producer. Dropping it gives up what is not written yet; [`Producer::drain`] does not.
 pub struct Producer {
@@ -97,8 +99,7 @@ impl Producer {
     /// librdkafka does not take the settings, or the system has no thread.
     pub fn start(cluster: Cluster, limits: ProducerLimits) -> Result<Self, StartError> {
         let health = Health::new(&*cluster.name, "producer");
-        let native = Native::new(&cluster.producer_config(&limits), health.clone())
-            .map_err(BadSettings::from)?;
+        let native = client(&cluster, &limits, &health)?;
         let inner = Arc::new(Inner {
             gate: Gate::new(limits.queue_bytes),
             lanes: Lanes::default(),
@@ -167,6 +168,15 @@ impl Producer {
             native.fail(error);
         }
     }
+}
+
+fn client(
+    cluster: &Cluster,
+    limits: &ProducerLimits,
+    health: &Health,
+) -> Result<Native, BadSettings> {
+    let context = Doubts::new(health.clone(), cluster.is_debugged());
+    Ok(Native::new(&cluster.producer_config(limits), context)?)
 }
 
 impl Drop for Producer {

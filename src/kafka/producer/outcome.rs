@@ -56,38 +56,29 @@ impl Judge {
         }
     }
 
-    /// The outcome of a record. `was_in_request` tells whether it failed as part of a request; `away` why the
-    /// cluster cannot be reached, where that is known; `token` tells topics apart.
+    /// The outcome of a record. `may_be_written` tells whether it may be in Kafka though librdkafka says that it is not; `away` why
+    /// the cluster cannot be reached, where that is known; `token` tells topics apart.
     ///
     /// librdkafka's status is what it knows of the record, and it never goes back from "possibly" to "not" (`rdkafka_msg.c`,
     /// `rdkafka_request.c`). "Not persisted" are records that waited in its queue until `message.timeout.ms`, were purged there, were
     /// in a request that was never sent whole, or were refused by the broker before it wrote (too large, unknown topic, not enough
-    /// replicas before the append, not the leader). Known to be wrong: a leader that wrote, and loses its office while it waits for the
-    /// other replicas, says that it is not the leader, too; where the record then times out instead of being sent again, it is told as
-    /// "not written" and may be there. "Possibly" are those whose request was sent and not answered, or answered with a
+    /// replicas before the append, not the leader: see [`Doubts`](super::doubt::Doubts)). "Possibly" are those whose request was sent and not answered, or answered with a
     /// time-out or with not enough replicas after the append (seven seconds of them, as long as a dead replica counts as in sync);
     /// those stay "possibly" while they are retried, also where they time out in the queue later, until a retry's answer says that
     /// they are written, or were written before. A sequence error at the head of the line is "possibly", and ends the producer.
-    ///
-    /// Where a connection fails while it authenticates anew, or because a purge found a request half sent, librdkafka calls the
-    /// requests that were sent on it "not persisted" too. (So it does where a broker is removed from the cluster, but then it sends
-    /// them again, and the duplicate is recognized.)
     pub fn judge(
         &mut self,
         status: Status,
         code: Code,
-        was_in_request: impl Fn() -> bool,
+        may_be_written: impl Fn() -> bool,
         away: impl Fn() -> Option<String>,
         token: usize,
         topic: &str,
     ) -> Outcome {
-        let status = match (status, code.known()) {
-            (Status::Persisted, _) => return Outcome::Written,
-            (
-                Status::NotPersisted,
-                Some(RD_KAFKA_RESP_ERR__AUTHENTICATION | RD_KAFKA_RESP_ERR__PURGE_QUEUE),
-            ) if was_in_request() => Status::PossiblyPersisted,
-            (status, _) => status,
+        let status = match status {
+            Status::Persisted => return Outcome::Written,
+            Status::NotPersisted if may_be_written() => Status::PossiblyPersisted,
+            status => status,
         };
         let of = (status, code, token);
         let is_timeout = code.known() == Some(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
@@ -121,11 +112,20 @@ impl Judge {
                 format!("Kafka did not take it within {time} s: {why}")
             }
             (Some(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT), _) => {
-                format!("no reply from Kafka within {time} s")
+                format!("Kafka did not confirm it within {time} s")
             }
             _ => words(code, topic),
         }
     }
+}
+
+/// Whether librdkafka calls a record "not persisted" where it fails with this, though it was in a request that may have been sent: where
+/// a connection fails while it authenticates anew, or because a purge found a request half sent.
+pub(super) fn forgets_what_was_sent(code: Code) -> bool {
+    matches!(
+        code.known(),
+        Some(RD_KAFKA_RESP_ERR__AUTHENTICATION | RD_KAFKA_RESP_ERR__PURGE_QUEUE)
+    )
 }
 
 /// The words for an error of a record for this topic.
@@ -181,24 +181,27 @@ fn lower(known: RDKafkaRespErr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
     fn statuses_become_outcomes() {
         let mut judge = Judge::new(Duration::from_millis(1500));
         let timed_out = Code::from(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
-        let away = std::cell::Cell::new(None);
+        let (away, in_doubt) = (Cell::new(None), Cell::new(false));
         let away_now = || away.get().map(str::to_owned);
-        let mut told = |status, code| match judge.judge(status, code, || true, away_now, 0, "t") {
-            Outcome::Written => "written".to_owned(),
-            Outcome::NotWritten(why) => format!("not: {why}"),
-            Outcome::Maybe(why) => format!("maybe: {why}"),
+        let mut told = |status, code| {
+            let outcome = judge.judge(status, code, || in_doubt.get(), away_now, 0, "t");
+            match outcome {
+                Outcome::Written => "written".to_owned(),
+                Outcome::NotWritten(why) => format!("not: {why}"),
+                Outcome::Maybe(why) => format!("maybe: {why}"),
+            }
         };
         assert_eq!(told(Status::Persisted, Code(0)), "written");
-        assert_eq!(
-            told(Status::PossiblyPersisted, timed_out),
-            "maybe: no reply from Kafka within 1.5 s"
-        );
+        let no_reply = "maybe: Kafka did not confirm it within 1.5 s";
+        assert_eq!(told(Status::PossiblyPersisted, timed_out), no_reply);
         assert!(
             told(Status::NotPersisted, timed_out)
                 .starts_with("not: Kafka did not take it within 1.5 s: no leader")
@@ -210,42 +213,27 @@ mod tests {
                 format!("not: Kafka did not take it within 1.5 s: {why}")
             );
         }
-        assert_eq!(
-            told(Status::NotPersisted, Code(3)),
-            "not: topic 't' does not exist"
-        );
-        assert_eq!(
-            told(Status::PossiblyPersisted, Code(20)),
-            "maybe: not enough in-sync replicas"
-        );
-        assert_eq!(
-            told(Status::NotPersisted, Code(9999)),
-            "not: Kafka's error 9999"
-        );
-        assert_eq!(
-            told(Status::NotPersisted, Code(76)),
-            "not: unsupported compression type"
-        );
-        assert!(
-            told(
+        for (status, code, words) in [
+            (Status::NotPersisted, 3, "not: topic 't' does not exist"),
+            (
+                Status::PossiblyPersisted,
+                20,
+                "maybe: not enough in-sync replicas",
+            ),
+            (Status::NotPersisted, 9999, "not: Kafka's error 9999"),
+            (
                 Status::NotPersisted,
-                RD_KAFKA_RESP_ERR__AUTHENTICATION.into()
-            )
-            .starts_with("maybe: ")
-        );
-        assert!(
-            told(Status::NotPersisted, RD_KAFKA_RESP_ERR__PURGE_QUEUE.into())
-                .starts_with("maybe: ")
-        );
-        let queued = judge.judge(
-            Status::NotPersisted,
-            RD_KAFKA_RESP_ERR__PURGE_QUEUE.into(),
-            || false,
-            || None,
-            0,
-            "t",
-        );
-        assert!(matches!(queued, Outcome::NotWritten(_)));
+                76,
+                "not: unsupported compression type",
+            ),
+        ] {
+            assert_eq!(told(status, Code(code)), words);
+        }
+        in_doubt.set(true);
+        assert_eq!(told(Status::NotPersisted, timed_out), no_reply);
+        assert_eq!(told(Status::Persisted, Code(0)), "written");
+        let purged = told(Status::NotPersisted, RD_KAFKA_RESP_ERR__PURGE_QUEUE.into());
+        assert!(purged.starts_with("maybe: databus gave it up"), "{purged}");
     }
 
     #[test]

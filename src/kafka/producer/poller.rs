@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 use super::anew::Ids;
 use super::lanes::{Delivered, Ticket};
-use super::outcome::{Judge, Outcome, Why};
+use super::outcome::{Judge, Outcome, Why, forgets_what_was_sent};
 use super::share::Refusal;
-use super::{Inner, Native};
+use super::{Inner, Native, client};
 use crate::kafka::core;
 use crate::kafka::health::OVERDUE;
 use crate::kafka::native::{Code, Polled};
@@ -147,7 +147,11 @@ impl Poller {
                 let outcome = judge.judge(
                     report.status(),
                     error,
-                    || report.was_in_request(),
+                    || {
+                        let (partition, age) = (report.partition(), report.age());
+                        forgets_what_was_sent(error) && report.was_in_request()
+                            || native.context().cover(&topic.name, partition, age)
+                    },
                     || inner.health.away(),
                     token,
                     &topic.name,
@@ -256,9 +260,9 @@ impl Poller {
             self.wait(Instant::now() + pause);
             self.inner.gate.shut(None);
         }
-        let config = self.inner.cluster.producer_config(&self.inner.limits);
         while self.inner.deadline().is_none() {
-            match Native::new(&config, self.inner.health.clone()) {
+            let inner = &self.inner;
+            match client(&inner.cluster, &inner.limits, &inner.health) {
                 Ok(native) => {
                     self.native = Arc::new(native);
                     return self.begin();
