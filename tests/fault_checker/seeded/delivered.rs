@@ -61,41 +61,72 @@ fn going_back() {
 #[test]
 fn a_redelivery_below_a_commit_to_a_fresh_start() {
     found(Rule::Redelivered, &[Rule::TwoOwners], |evidence| {
-        let commit = *evidence
-            .commits
-            .iter()
-            .rfind(|commit| commit.lane == 0 && commit.offset > 5)?;
         let end = last_moment(evidence);
-        evidence.lives.push(Life {
-            daemon: 0,
-            started: end + SECOND,
-            ended: None,
-            stopped: None,
-            paused: Vec::new(),
-        });
-        let life = evidence.lives.len() - 1;
-        evidence.connections.push(Connection {
-            life,
-            lane: Some(0),
-            ended: None,
-        });
-        let log = &evidence.topics[0].partitions[commit.partition as usize];
-        let record = log
-            .records
-            .iter()
-            .rfind(|record| record.colour.is_empty() && record.offset < commit.offset)?;
-        evidence.reads.push(Read {
-            connection: evidence.connections.len() - 1,
-            invoked: end + 2 * SECOND,
-            answered: end + 3 * SECOND,
-            records: vec![Delivered {
-                partition: commit.partition,
-                offset: record.offset,
-                id: record.id,
-            }],
-        });
-        Some(())
+        start_below_a_commit(evidence, end + SECOND)
     });
+}
+
+#[test]
+fn a_coordinator_that_does_not_know_yet_what_was_just_committed() {
+    for seed in 0..SEEDS {
+        let mut evidence = generate(seed);
+        let Some(last) = last_commit(&evidence) else {
+            continue;
+        };
+        let seen = last.answered;
+        evidence.commits = vec![last];
+        evidence.marks.clear();
+        evidence.reads.clear();
+        let redelivered = |evidence: &Evidence| {
+            let found = check(evidence);
+            found.iter().any(|found| found.rule == Rule::Redelivered)
+        };
+        start_below_a_commit(&mut evidence, seen + SECOND);
+        assert!(redelivered(&evidence), "Kafka was well");
+        evidence.fog.push((seen, seen + 60 * SECOND));
+        assert!(!redelivered(&evidence), "it may not know yet");
+        start_below_a_commit(&mut evidence, seen + 20 * SECOND);
+        assert!(redelivered(&evidence), "by then it knows");
+    }
+}
+
+fn last_commit(evidence: &Evidence) -> Option<Committed> {
+    let mut commits = evidence.commits.iter();
+    commits
+        .rfind(|commit| commit.lane == 0 && commit.offset > 5)
+        .copied()
+}
+
+/// A daemon starts, and delivers a record that is committed.
+fn start_below_a_commit(evidence: &mut Evidence, started: Time) -> Option<()> {
+    let commit = last_commit(evidence)?;
+    evidence.lives.push(Life {
+        daemon: 0,
+        started,
+        ended: None,
+        stopped: None,
+        paused: Vec::new(),
+    });
+    evidence.connections.push(Connection {
+        life: evidence.lives.len() - 1,
+        lane: Some(0),
+        ended: None,
+    });
+    let log = &evidence.topics[0].partitions[commit.partition as usize];
+    let mut records = log.records.iter();
+    let record =
+        records.rfind(|record| record.colour.is_empty() && record.offset < commit.offset)?;
+    evidence.reads.push(Read {
+        connection: evidence.connections.len() - 1,
+        invoked: started + SECOND,
+        answered: started + 2 * SECOND,
+        records: vec![Delivered {
+            partition: commit.partition,
+            offset: record.offset,
+            id: record.id,
+        }],
+    });
+    Some(())
 }
 
 #[test]

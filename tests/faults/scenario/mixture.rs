@@ -1,7 +1,8 @@
 //! Anything, by chance: what the seed says, one after the other, some of it at the same time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::{Scenario, daemon, kafka, millis, seconds};
 use crate::brokers::ILLS;
@@ -35,12 +36,14 @@ fn plan() -> Plan {
 struct Broken {
     brokers: BTreeSet<i32>,
     gone: BTreeSet<usize>,
-    paused: BTreeSet<usize>,
+    /// Since when.
+    paused: BTreeMap<usize, Instant>,
 }
 
 fn run(world: &mut World) {
     let mut broken = Broken::default();
     while world.goes_on() {
+        wake(world, &mut broken);
         let choice = world.rng.u32(..100);
         let node = world.rng.usize(..world.nodes.len());
         let broker = world.rng.i32(1..=3);
@@ -48,7 +51,7 @@ fn run(world: &mut World) {
             0..30 => brokers(world, &mut broken, broker),
             30..60 => daemons(world, &mut broken, node),
             60..75 => world.scatter(),
-            75..88 if !broken.gone.contains(&node) && !broken.paused.contains(&node) => {
+            75..88 if !broken.gone.contains(&node) && !broken.paused.contains_key(&node) => {
                 daemon::reload(world, node);
             }
             88..94 if broken.brokers.is_empty() && world.partitions.load(Ordering::Relaxed) < 9 => {
@@ -79,9 +82,8 @@ fn daemons(world: &mut World, broken: &mut Broken, node: usize) {
     if broken.gone.remove(&node) {
         world.did(format!("daemon {node} is back"));
         world.nodes[node].start_again();
-    } else if broken.paused.remove(&node) {
-        world.did(format!("daemon {node} goes on"));
-        world.nodes[node].resume();
+    } else if broken.paused.remove(&node).is_some() {
+        go_on(world, node);
     } else if choice == 0 {
         world.did(format!("daemon {node} killed"));
         world.nodes[node].kill();
@@ -93,6 +95,21 @@ fn daemons(world: &mut World, broken: &mut Broken, node: usize) {
     } else {
         world.did(format!("daemon {node} paused"));
         world.nodes[node].pause();
-        broken.paused.insert(node);
+        broken.paused.insert(node, Instant::now());
     }
 }
+
+/// Clients wait for a daemon that does not answer, but not for ever.
+fn wake(world: &mut World, broken: &mut Broken) {
+    let over = |since: &mut Instant| since.elapsed() > LONGEST_PAUSE;
+    for (node, _) in broken.paused.extract_if(.., |_, since| over(since)) {
+        go_on(world, node);
+    }
+}
+
+fn go_on(world: &mut World, node: usize) {
+    world.did(format!("daemon {node} goes on"));
+    world.nodes[node].resume();
+}
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
