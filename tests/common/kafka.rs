@@ -1,9 +1,10 @@
 //! Kafka as it is, beside the daemon: topics made, records read and written, positions read and set.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -217,14 +218,24 @@ impl Kafka {
             (0..partitions).map(|partition| (partition, Offset::Beginning)),
         );
         consumer.assign(&list).expect("assigned");
-        let (mut found, mut ended) = (Vec::new(), 0);
-        while ended < partitions {
+        let (mut found, mut ended) = (Vec::new(), HashSet::new());
+        let mut deadline = Instant::now() + PATIENCE;
+        while ended.len() < partitions as usize {
             match consumer
                 .poll(PATIENCE)
                 .unwrap_or_else(|| panic!("reading {topic} took too long"))
             {
-                Ok(message) => found.push(Record::from_message(&message)),
-                Err(KafkaError::PartitionEOF(_)) => ended += 1,
+                Ok(message) => {
+                    found.push(Record::from_message(&message));
+                    deadline = Instant::now() + PATIENCE;
+                }
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    ended.insert(partition);
+                }
+                // A broker went; the consumer looks for the partition's next leader.
+                Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown,
+                )) if Instant::now() < deadline => {}
                 Err(error) => panic!("reading {topic}: {error}"),
             }
         }
@@ -276,10 +287,10 @@ impl Kafka {
     #[track_caller]
     pub fn wait_committed(&self, group: &str, topic: &str, offsets: &[i64]) {
         let mut last = Vec::new();
-        let deadline = std::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         while last != offsets {
             assert!(
-                std::time::Instant::now() < deadline,
+                Instant::now() < deadline,
                 "committed {last:?}, not {offsets:?}"
             );
             last = self.committed_offsets(group, topic);
