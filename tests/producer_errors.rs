@@ -237,6 +237,38 @@ async fn a_topic_without_a_leader_does_not_stop_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_has_little_of_the_queue_while_another_is_in_use() {
+    let limits = ProducerLimits {
+        queue_bytes: 1 << 20,
+        ..PATIENT
+    };
+    let bed = Bed::with(&["flooded", "used"], limits);
+    (0..3).for_each(|partition| bed.mock.set_leader("flooded", partition, -1).unwrap());
+    let (mut flooded, mut used) = (bed.writer("flooded"), bed.writer("used"));
+    eventually("connected", || bed.producer.status().reachable).await;
+    // Until that is known, and no further.
+    let mut sent = 0;
+    while flooded.send(message(&bytes(sent)), sent) != Err(SendError::Full) {
+        sent += 1;
+        assert_eq!(bed.send_one(&mut used, sent).await, Outcome::Written);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!((8..256).contains(&sent), "{sent}");
+    eventually("it has its quarter when it is alone", || {
+        match flooded.send(message(&bytes(sent)), sent) {
+            Ok(()) => sent += 1,
+            Err(error) => assert_eq!(error, SendError::Full),
+        }
+        sent == 256
+    })
+    .await;
+    assert_eq!(
+        flooded.send(message(&bytes(sent)), sent),
+        Err(SendError::Full)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_lost_idempotence_a_new_producer_goes_on() {
     let bed = Bed::new(&["t"]);
     let mut writer = bed.writer("t");
@@ -485,13 +517,13 @@ async fn outcome_of(writer: &Writer, n: u64) -> Outcome {
 }
 
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..2_000 {
         if holds() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("not {what} within 5 s");
+    panic!("not {what} within 20 s");
 }
 
 fn all_written(outcomes: &HashMap<u64, Outcome>) {

@@ -62,7 +62,8 @@ limits! {
     window_records: usize, Number = Number(1_024), Number(1)..=Number(1_000_000);
     /// The bytes of these records.
     window_bytes: usize, Number = Number(4 * MIB), Number(1_000)..=Number(1_024 * MIB);
-    /// The memory of one cluster's records that Kafka has not confirmed yet; one topic may have a quarter of it.
+    /// The memory of one cluster's records that Kafka has not confirmed yet; one topic may have a quarter of it, and 1/128 while others
+    /// are in use.
     queue_bytes: usize, Number = Number(128 * MIB), Number(MIB)..=Number(65_536 * MIB);
     /// How long an MGET without WAIT waits.
     mget_wait: Duration, Interval = secs(1), secs(0)..=Interval(MAX_MGET_WAIT);

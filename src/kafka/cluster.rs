@@ -30,7 +30,8 @@ pub struct ProducerLimits {
     pub max_message_bytes: usize,
     /// How long Kafka has to confirm a record.
     pub delivery_timeout: Duration,
-    /// What all records that wait for Kafka may take, in bytes of memory. A topic gets a quarter of it at most.
+    /// What all records that wait for Kafka may take, in bytes of memory. A topic gets a quarter of it at most, and much less
+    /// while others are in use.
     pub queue_bytes: usize,
 }
 

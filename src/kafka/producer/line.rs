@@ -42,8 +42,8 @@ impl Line {
         }
     }
 
-    /// Gives credit to those for whom there is room, `free` units at most in the whole queue.
-    pub fn serve(&mut self, mut free: i64) -> Left {
+    /// Gives credit to those for whom there is room, `free` units at most in the whole queue, and `limit` in a topic's share.
+    pub fn serve(&mut self, mut free: i64, limit: impl Fn(&Share) -> i64) -> Left {
         let mut left = Left::default();
         // How many topics in a row got nothing.
         let mut idle = 0;
@@ -51,7 +51,10 @@ impl Line {
             let token = self.turns.pop_front().expect("not empty");
             let waiters = self.waiters.get_mut(&token).expect(HAS_WAITERS);
             let first = waiters.front().expect(HAS_WAITERS);
-            let room = first.share.capacity - first.share.used.load(SeqCst);
+            let room = match first.share.used.load(SeqCst) {
+                0 => first.want.max(limit(&first.share)),
+                used => limit(&first.share) - used,
+            };
             let grant = first.want.max(GRANT).min(room).min(free);
             let gone = first.completions.is_closed();
             if gone || grant >= first.want {

@@ -1,6 +1,6 @@
 //! The thread of a producer: delivery reports, replacement after a fatal error, and the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,8 +32,8 @@ pub(super) struct Poller {
     /// Whether a request was not answered in time: librdkafka would send what is left of it once more, under another epoch of its
     /// producer id, by which no broker knows it.
     torn: bool,
-    /// Whether a record was written since the last look.
-    written: bool,
+    /// When records of a topic were written last. Only those of late.
+    written: HashMap<usize, Instant>,
     ids: Ids,
     /// Topics whose records failed or are late, since the last look.
     doubtful: BTreeSet<usize>,
@@ -61,7 +61,7 @@ impl Poller {
             reached: false,
             worn_out: false,
             torn: false,
-            written: false,
+            written: HashMap::new(),
             ids,
             doubtful: BTreeSet::new(),
             since,
@@ -91,6 +91,7 @@ impl Poller {
                 ticked = Instant::now();
                 self.look();
                 self.look_for_late();
+                self.look_for_busy();
                 if let Some(why) = self.look_at_topics() {
                     self.replace(Some(why));
                 }
@@ -176,7 +177,7 @@ impl Poller {
                 doubtful.insert(token);
             }
             if any_written {
-                *written = true;
+                written.insert(token, Instant::now());
                 inner.health.up();
             }
         })
@@ -200,9 +201,11 @@ impl Poller {
 
     /// Tells of records that Kafka does not confirm, and when it does again.
     fn look_for_late(&mut self) {
-        let written = std::mem::take(&mut self.written);
         self.inner.health.look();
         let now = Instant::now();
+        // A look may come as late as this after the one before.
+        let written = |at: &Instant| now.saturating_duration_since(*at) < 2 * TICK;
+        let written = self.written.values().any(written);
         match self.inner.lanes.late(now, OVERDUE) {
             Some(late) => {
                 let health = &self.inner.health;
@@ -212,6 +215,12 @@ impl Poller {
             None if written => self.inner.health.confirmed(),
             None => {}
         }
+    }
+
+    /// Tells which topics are in use. One whose records do not arrive is in nobody's way.
+    fn look_for_busy(&mut self) {
+        self.written.retain(|_, at| at.elapsed() < BUSY);
+        self.inner.gate.busy(self.written.keys().copied());
     }
 
     /// Looks whether topics were made anew. Returns why the client is to be replaced, where records of such a one do not arrive.
@@ -316,6 +325,8 @@ impl Poller {
 const WORN_OUT: Code = Code(RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH as i32);
 const TIMED_OUT: Code = Code(RDKafkaRespErr::RD_KAFKA_RESP_ERR__MSG_TIMED_OUT as i32);
 const TICK: Duration = Duration::from_secs(1);
+/// How long a topic counts as in use after a record was written.
+const BUSY: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(10);
 /// How long a new client may take to connect before records are taken.
 const WARM_UP: Duration = Duration::from_secs(1);

@@ -1,7 +1,8 @@
 //! How much of a producer's queue each topic may use, and who waits for a share.
 //!
 //! Memory is counted in units of 1 KiB, which bounds bytes and records at once. Each topic has a quarter of the queue at most, so that
-//! one that does not move does not stop the others. Who finds its topic's share used up stands in line; what is freed goes to the
+//! one that does not move does not stop the others; and much less while others are in use, because what they send waits behind it in
+//! librdkafka and in the brokers, which take one request of a connection after the other. Who finds its topic's share used up stands in line; what is freed goes to the
 //! first in the line as credit, topic by topic. So nobody who comes later takes it, and only those are woken who have something of it.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering::SeqCst};
@@ -20,6 +21,8 @@ pub(super) struct Gate {
     used: AtomicI64,
     /// Even while records are taken, odd while none is; each change adds one.
     epoch: AtomicU32,
+    /// Which topics are in use: none, one, which is its token, or several.
+    busy: AtomicUsize,
     /// How many stand in the line.
     waiting: AtomicUsize,
     line: Mutex<Line>,
@@ -68,6 +71,7 @@ impl Gate {
                 .clamp(SHARES, i64::from(u32::MAX)),
             used: AtomicI64::new(0),
             epoch: AtomicU32::new(1),
+            busy: AtomicUsize::new(NONE),
             waiting: AtomicUsize::new(0),
             line: Mutex::default(),
         }
@@ -80,6 +84,18 @@ impl Gate {
             capacity,
             used: AtomicI64::new(0),
             waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Tells which topics are in use, by their tokens.
+    pub fn busy(&self, mut topics: impl Iterator<Item = usize>) {
+        let busy = match (topics.next(), topics.next()) {
+            (None, _) => NONE,
+            (Some(only), None) => only,
+            _ => SEVERAL,
+        };
+        if self.busy.swap(busy, SeqCst) != busy {
+            self.serve();
         }
     }
 
@@ -176,6 +192,16 @@ impl Gate {
         is_open(self.epoch.load(SeqCst))
     }
 
+    /// What the topic may use now. One record it always may.
+    fn limit(&self, share: &Share) -> i64 {
+        let busy = self.busy.load(SeqCst);
+        if busy == NONE || busy == share.token {
+            share.capacity
+        } else {
+            share.capacity / FAIR
+        }
+    }
+
     fn shut_locked(&self) {
         if is_open(self.epoch.load(SeqCst)) {
             self.epoch.fetch_add(1, SeqCst);
@@ -191,7 +217,8 @@ impl Gate {
         if share.waiting.load(SeqCst) > 0 {
             return false;
         }
-        if share.used.fetch_add(units, SeqCst) + units <= share.capacity {
+        let before = share.used.fetch_add(units, SeqCst);
+        if before == 0 || before + units <= self.limit(share) {
             return true;
         }
         share.used.fetch_sub(units, SeqCst);
@@ -239,7 +266,8 @@ impl Gate {
         if !self.is_open() {
             return;
         }
-        let left = line.serve(self.capacity - self.used.load(SeqCst));
+        let free = self.capacity - self.used.load(SeqCst);
+        let left = line.serve(free, |share| self.limit(share));
         self.wake(line, left);
     }
 
@@ -266,6 +294,11 @@ fn is_open(epoch: u32) -> bool {
 }
 
 const SHARES: i64 = 4;
+/// What part of its share a topic may use while others are in use. A mebibyte with the default queue: there a flood of one topic, which
+/// is half as fast then, makes the others wait a millisecond instead of twenty.
+const FAIR: i64 = 32;
+const NONE: usize = usize::MAX;
+const SEVERAL: usize = usize::MAX - 1;
 /// What librdkafka allocates for a record beside its bytes, about.
 const OVERHEAD: usize = 512;
 /// What fits into a record's ticket.

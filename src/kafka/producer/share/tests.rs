@@ -41,6 +41,42 @@ fn a_topic_has_a_quarter_and_no_more() {
 }
 
 #[test]
+fn a_topic_has_little_while_others_are_in_use() {
+    let gate = gate();
+    let [ours, other] = [0, 1].map(|token| Arc::new(gate.share(token)));
+    let connection = connection();
+    let fits = |units| {
+        (1..)
+            .take_while(|_| taken(gate.take(&ours, &connection, units)))
+            .count()
+    };
+    gate.busy([0].into_iter());
+    assert_eq!(fits(1), 64, "nobody else is");
+    gate.release(&ours, 64);
+    assert!(is_ready(&connection));
+    gate.give_back_credit(&ours, &connection);
+    for busy in [&[1][..], &[0, 1, 2]] {
+        gate.busy(busy.iter().copied());
+        assert_eq!(fits(1), 2);
+        gate.release(&ours, 2);
+        assert!(is_ready(&connection));
+        gate.give_back_credit(&ours, &connection);
+        // A record that is larger has its turn when no other is on its way.
+        assert_eq!(fits(9), 1);
+        gate.release(&ours, 9);
+        assert!(is_ready(&connection));
+        assert!(taken(gate.take(&ours, &connection, 9)));
+        assert!(!taken(gate.take(&ours, &connection, 9)));
+        // The others are in use no more.
+        gate.busy([].into_iter());
+        assert!(is_ready(&connection));
+        gate.release(&ours, 9);
+        gate.give_back_credit(&ours, &connection);
+    }
+    assert!(gate.is_empty() && other.is_empty() && ours.is_empty());
+}
+
+#[test]
 fn those_in_the_line_come_first_and_in_order() {
     let gate = gate();
     let share = Arc::new(gate.share(0));
@@ -128,14 +164,19 @@ fn a_record_of_any_size_passes() {
 /// Many connections, a small share and a thread that reports: everybody comes through, and nothing is left over.
 #[test]
 fn nobody_waits_for_ever() {
+    for units in [32, 256] {
+        pass_through(&Gate::new(units << 10));
+    }
+}
+
+fn pass_through(gate: &Gate) {
     const RECORDS: usize = 2000;
-    let gate = Gate::new(32 << 10);
     let shares = [0, 1].map(|token| Arc::new(gate.share(token)));
     gate.open();
     let (report, reports) = std::sync::mpsc::channel();
     thread::scope(|scope| {
         for i in 0..8 {
-            let (gate, share, report) = (&gate, &shares[i % 2], report.clone());
+            let (share, report) = (&shares[i % 2], report.clone());
             scope.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .build()
@@ -162,6 +203,7 @@ fn nobody_waits_for_ever() {
                 gate.shut(None);
                 gate.open();
             }
+            gate.busy((0..n / 100 % 3).map(|token| token % 2));
         }
     });
     assert!(gate.is_empty() && shares.iter().all(|share| share.used.load(SeqCst) == 0));
