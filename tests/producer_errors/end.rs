@@ -1,0 +1,52 @@
+//! The end answers all that there is.
+
+use std::time::{Duration, Instant};
+
+use databus::kafka::producer::{Outcome, SendError};
+
+use crate::bed::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_answers_everything() {
+    let bed = Bed::new(&["t", "leaderless"]);
+    (0..3).for_each(|partition| bed.mock.set_leader("leaderless", partition, -1).unwrap());
+    let (mut slow, mut queued) = (bed.writer("t"), bed.writer("leaderless"));
+    assert_eq!(bed.send_one(&mut slow, 0).await, Outcome::Written);
+    bed.mock.set_round_trip(1, Duration::from_secs(4)).unwrap();
+    slow.send(message(b"x"), 1).unwrap();
+    queued.send(message(b"x"), 1).unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let begun = Instant::now();
+    bed.producer.drain(begun + Duration::from_millis(100)).await;
+    assert!(
+        begun.elapsed() < Duration::from_millis(700),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(maybe(outcome_of(&slow, 1).await).starts_with("databus gave it up"));
+    assert!(not_written(outcome_of(&queued, 1).await).starts_with("databus gave it up"));
+    assert_eq!(slow.send(message(b"x"), 2), Err(SendError::Closed));
+    assert_eq!(bed.producer.queued_bytes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_waits_for_what_kafka_still_confirms() {
+    let bed = Bed::new(&["t"]);
+    let mut writer = bed.writer("t");
+    assert_eq!(bed.send_one(&mut writer, 0).await, Outcome::Written);
+    bed.mock
+        .set_round_trip(1, Duration::from_millis(50))
+        .unwrap();
+    (1..100).for_each(|n| writer.send(message(&bytes(n)), n).unwrap());
+    bed.producer
+        .drain(Instant::now() + Duration::from_secs(5))
+        .await;
+    let mut outcomes = Vec::new();
+    writer.take(&mut outcomes);
+    assert_eq!(outcomes.len(), 99);
+    assert!(
+        outcomes
+            .iter()
+            .all(|(_, outcome)| *outcome == Outcome::Written)
+    );
+}
