@@ -114,12 +114,7 @@ impl Publisher {
         !self.slots.is_empty()
     }
 
-    /// Whether Kafka has not answered for a record.
-    pub fn awaits_outcomes(&self) -> bool {
-        self.records > 0
-    }
-
-    /// Waits until there are outcomes to collect, or room after [`Published::QueueFull`].
+    /// Waits until there are outcomes to collect, or room after [`Published::QueueFull`]. Gives back room that is not needed.
     pub async fn ready(&self) {
         self.writer.ready().await;
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::common::daemon::Config;
+use crate::common::eventually;
 use crate::common::kafka::{Kafka, Mock};
 use crate::common::resp::{Client, ok, request};
 use crate::mocked;
@@ -84,4 +85,35 @@ fn taken(client: &mut Client, part: &[u8], most: usize) -> usize {
     (0..most)
         .take_while(|_| client.try_send(part).is_ok())
         .count()
+}
+
+/// Room that a connection waited for and did not need, because its record was refused, is there for others at once.
+#[test]
+fn an_idle_connection_keeps_no_room() {
+    let kafka = Kafka::first();
+    let missing = crate::common::unique("missing");
+    let daemon = Config::new()
+        .grant("g", &missing, "pub")
+        .limit("queue_bytes", "1048576")
+        .limit("max_message_bytes", "190000")
+        .start();
+    let mut fills = daemon.publisher("g", &missing);
+    let mut wait: Vec<_> = (0..20).map(|_| daemon.publisher("g", &missing)).collect();
+    fills.send(request(&["SET", "k", "v"]).repeat(300));
+    // By then it has used the topic's share up.
+    std::thread::sleep(Duration::from_millis(500));
+    for client in &mut wait {
+        client.send("SET k v\r\n");
+    }
+    for client in &mut wait {
+        client.read().expect_error("ERR not written: ");
+    }
+    for _ in 0..300 {
+        fills.read().expect_error("ERR not written: ");
+    }
+    kafka.create_topic(&missing, 1, &[]);
+    let large = format!("SET k {}", "x".repeat(180_000));
+    eventually("a record that needs most of the share is written", || {
+        (fills.call(&large) == ok()).then_some(())
+    });
 }

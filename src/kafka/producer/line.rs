@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::task::Waker;
 
 use super::completions::Completions;
-use super::share::{Refusal, Share};
+use super::share::{Refusal, Share, room};
 
 #[derive(Default)]
 pub(super) struct Line {
@@ -51,11 +51,11 @@ impl Line {
             let token = self.turns.pop_front().expect("not empty");
             let waiters = self.waiters.get_mut(&token).expect(HAS_WAITERS);
             let first = waiters.front().expect(HAS_WAITERS);
-            let room = match first.share.used.load(SeqCst) {
-                0 => first.want.max(limit(&first.share)),
-                used => limit(&first.share) - used,
-            };
-            let grant = first.want.max(GRANT).min(room).min(free);
+            let limit = limit(&first.share);
+            let room = room(first.share.used.load(SeqCst), first.want, limit);
+            // Enough for many records, but not so much that those behind could not send one.
+            let fair = GRANT.min(limit / waiters.len() as i64);
+            let grant = first.want.max(fair).min(room).min(free);
             let gone = first.completions.is_closed();
             if gone || grant >= first.want {
                 let waiter = waiters.pop_front().expect(HAS_WAITERS);

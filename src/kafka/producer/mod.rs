@@ -216,10 +216,10 @@ impl Inner {
     }
 
     /// The topics with records on their way.
-    fn busy(&self) -> Vec<usize> {
+    fn unanswered(&self) -> Vec<usize> {
         let topics = self.topics.lock().expect(UNPOISONED);
-        let busy = topics.by_token.iter().filter(|t| !t.share.is_empty());
-        busy.map(|t| t.token).collect()
+        let unanswered = topics.by_token.iter().filter(|t| !t.share.is_empty());
+        unanswered.map(|t| t.token).collect()
     }
 
     /// The topic's handle, made if need be.

@@ -91,7 +91,7 @@ impl Poller {
                 ticked = Instant::now();
                 self.look();
                 self.look_for_late();
-                self.look_for_busy();
+                self.look_for_use();
                 if let Some(why) = self.look_at_topics() {
                     self.replace(Some(why));
                 }
@@ -204,23 +204,23 @@ impl Poller {
         self.inner.health.look();
         let now = Instant::now();
         // A look may come as late as this after the one before.
-        let written = |at: &Instant| now.saturating_duration_since(*at) < 2 * TICK;
-        let written = self.written.values().any(written);
+        let lately = |at: &Instant| now.saturating_duration_since(*at) < 2 * TICK;
+        let any_written = self.written.values().any(lately);
         match self.inner.lanes.late(now, OVERDUE) {
             Some(late) => {
                 let health = &self.inner.health;
                 health.unconfirmed(late.records, now - late.since);
-                self.doubtful.extend(self.inner.busy());
+                self.doubtful.extend(self.inner.unanswered());
             }
-            None if written => self.inner.health.confirmed(),
+            None if any_written => self.inner.health.confirmed(),
             None => {}
         }
     }
 
     /// Tells which topics are in use. One whose records do not arrive is in nobody's way.
-    fn look_for_busy(&mut self) {
-        self.written.retain(|_, at| at.elapsed() < BUSY);
-        self.inner.gate.busy(self.written.keys().copied());
+    fn look_for_use(&mut self) {
+        self.written.retain(|_, at| at.elapsed() < IN_USE);
+        self.inner.gate.set_in_use(self.written.keys().copied());
     }
 
     /// Looks whether topics were made anew. Returns why the client is to be replaced, where records of such a one do not arrive.
@@ -326,7 +326,7 @@ const WORN_OUT: Code = Code(RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_E
 const TIMED_OUT: Code = Code(RDKafkaRespErr::RD_KAFKA_RESP_ERR__MSG_TIMED_OUT as i32);
 const TICK: Duration = Duration::from_secs(1);
 /// How long a topic counts as in use after a record was written.
-const BUSY: Duration = Duration::from_secs(5);
+const IN_USE: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(10);
 /// How long a new client may take to connect before records are taken.
 const WARM_UP: Duration = Duration::from_secs(1);

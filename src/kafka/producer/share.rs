@@ -2,8 +2,10 @@
 //!
 //! Memory is counted in units of 1 KiB, which bounds bytes and records at once. Each topic has a quarter of the queue at most, so that
 //! one that does not move does not stop the others; and much less while others are in use, because what they send waits behind it in
-//! librdkafka and in the brokers, which take one request of a connection after the other. Who finds its topic's share used up stands in line; what is freed goes to the
-//! first in the line as credit, topic by topic. So nobody who comes later takes it, and only those are woken who have something of it.
+//! librdkafka and in the brokers, which take one request of a connection after the other.
+//!
+//! Who finds its topic's share used up stands in line; what is freed goes to the first in the line as credit, topic by topic. So nobody
+//! who comes later takes it, and only those are woken who have something of it. Who then does not need it gives it back before it sleeps.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,7 +24,7 @@ pub(super) struct Gate {
     /// Even while records are taken, odd while none is; each change adds one.
     epoch: AtomicU32,
     /// Which topics are in use: none, one, which is its token, or several.
-    busy: AtomicUsize,
+    in_use: AtomicUsize,
     /// How many stand in the line.
     waiting: AtomicUsize,
     line: Mutex<Line>,
@@ -57,7 +59,7 @@ pub(super) enum Refusal {
 }
 
 impl Share {
-    /// Whether no record of the topic is on its way.
+    /// Whether no record of the topic is on its way, and nobody has room for one.
     pub fn is_empty(&self) -> bool {
         self.used.load(SeqCst) == 0
     }
@@ -71,7 +73,7 @@ impl Gate {
                 .clamp(SHARES, i64::from(u32::MAX)),
             used: AtomicI64::new(0),
             epoch: AtomicU32::new(1),
-            busy: AtomicUsize::new(NONE),
+            in_use: AtomicUsize::new(NONE),
             waiting: AtomicUsize::new(0),
             line: Mutex::default(),
         }
@@ -88,13 +90,13 @@ impl Gate {
     }
 
     /// Tells which topics are in use, by their tokens.
-    pub fn busy(&self, mut topics: impl Iterator<Item = usize>) {
-        let busy = match (topics.next(), topics.next()) {
+    pub fn set_in_use(&self, mut topics: impl Iterator<Item = usize>) {
+        let in_use = match (topics.next(), topics.next()) {
             (None, _) => NONE,
             (Some(only), None) => only,
             _ => SEVERAL,
         };
-        if self.busy.swap(busy, SeqCst) != busy {
+        if self.in_use.swap(in_use, SeqCst) != in_use {
             self.serve();
         }
     }
@@ -141,8 +143,9 @@ impl Gate {
 
     /// Gives back credit that is not needed now.
     pub fn give_back_credit(&self, share: &Share, completions: &Completions) {
-        let credit = completions.credit.swap(0, SeqCst);
-        if credit > 0 {
+        // Looked at first, because every connection that goes to sleep comes here.
+        if completions.credit.load(SeqCst) > 0 {
+            let credit = completions.credit.swap(0, SeqCst);
             share.used.fetch_sub(credit, SeqCst);
             self.serve();
         }
@@ -155,6 +158,8 @@ impl Gate {
         completions.close();
         drop(line);
         self.give_back_credit(share, completions);
+        // It may have stood in front of others.
+        self.serve();
     }
 
     /// Bytes of memory that records on their way take, about.
@@ -192,10 +197,10 @@ impl Gate {
         is_open(self.epoch.load(SeqCst))
     }
 
-    /// What the topic may use now. One record it always may.
+    /// What the topic may use now.
     fn limit(&self, share: &Share) -> i64 {
-        let busy = self.busy.load(SeqCst);
-        if busy == NONE || busy == share.token {
+        let in_use = self.in_use.load(SeqCst);
+        if in_use == NONE || in_use == share.token {
             share.capacity
         } else {
             share.capacity / FAIR
@@ -218,7 +223,7 @@ impl Gate {
             return false;
         }
         let before = share.used.fetch_add(units, SeqCst);
-        if before == 0 || before + units <= self.limit(share) {
+        if units <= room(before, units, self.limit(share)) {
             return true;
         }
         share.used.fetch_sub(units, SeqCst);
@@ -286,6 +291,14 @@ impl Share {
             .unwrap_or(u32::MAX)
             .min(MAX_UNITS)
             .min(self.capacity as u32)
+    }
+}
+
+/// What there is for who wants so much. One record is always let through, however large.
+pub(super) fn room(used: i64, want: i64, limit: i64) -> i64 {
+    match used {
+        0 => want.max(limit),
+        used => limit - used,
     }
 }
 

@@ -39,9 +39,9 @@ impl Connection {
             (false, true) => Some(Interest::WRITABLE),
             (false, false) => None,
         };
-        let queue = matches!(self.waiting, Waiting::Queue);
+        // Also where nothing is due: who sleeps keeps no room in the queue.
         let awaited = match &self.role {
-            Role::Publisher(publisher) if queue || publisher.awaits_outcomes() => Some(publisher),
+            Role::Publisher(publisher) => Some(publisher),
             _ => None,
         };
         let stream = &self.stream;

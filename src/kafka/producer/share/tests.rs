@@ -50,13 +50,13 @@ fn a_topic_has_little_while_others_are_in_use() {
             .take_while(|_| taken(gate.take(&ours, &connection, units)))
             .count()
     };
-    gate.busy([0].into_iter());
+    gate.set_in_use([0].into_iter());
     assert_eq!(fits(1), 64, "nobody else is");
     gate.release(&ours, 64);
     assert!(is_ready(&connection));
     gate.give_back_credit(&ours, &connection);
     for busy in [&[1][..], &[0, 1, 2]] {
-        gate.busy(busy.iter().copied());
+        gate.set_in_use(busy.iter().copied());
         assert_eq!(fits(1), 2);
         gate.release(&ours, 2);
         assert!(is_ready(&connection));
@@ -68,7 +68,7 @@ fn a_topic_has_little_while_others_are_in_use() {
         assert!(taken(gate.take(&ours, &connection, 9)));
         assert!(!taken(gate.take(&ours, &connection, 9)));
         // The others are in use no more.
-        gate.busy([].into_iter());
+        gate.set_in_use([].into_iter());
         assert!(is_ready(&connection));
         gate.release(&ours, 9);
         gate.give_back_credit(&ours, &connection);
@@ -203,7 +203,7 @@ fn pass_through(gate: &Gate) {
                 gate.shut(None);
                 gate.open();
             }
-            gate.busy((0..n / 100 % 3).map(|token| token % 2));
+            gate.set_in_use((0..n / 100 % 3).map(|token| token % 2));
         }
     });
     assert!(gate.is_empty() && shares.iter().all(|share| share.used.load(SeqCst) == 0));
