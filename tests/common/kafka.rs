@@ -140,11 +140,18 @@ impl Kafka {
 
     /// Adds partitions until there are so many.
     pub fn grow_topic(&self, name: &str, partitions: i32) {
-        let wanted = NewPartitions::new(name, usize::try_from(partitions).expect("a count"));
-        let results =
-            wait(self.admin.create_partitions([&wanted], &options())).expect("Kafka answers");
-        results[0].as_ref().expect("the partitions are added");
+        let grown = self.try_grow_topic(name, partitions);
+        grown.expect("the partitions are added");
         self.wait_for_partitions(name, partitions);
+    }
+
+    /// Asks for as many, where Kafka may not answer: then they may be there all the same.
+    pub fn try_grow_topic(&self, name: &str, partitions: i32) -> Result<(), String> {
+        let wanted = NewPartitions::new(name, usize::try_from(partitions).expect("a count"));
+        let results = wait(self.admin.create_partitions([&wanted], &options()));
+        let results = results.map_err(|error| error.to_string())?;
+        let result = results[0].as_ref();
+        result.map(|_| ()).map_err(|(_, code)| code.to_string())
     }
 
     /// Deletes the records of a partition below an offset, as retention does.
@@ -211,45 +218,66 @@ impl Kafka {
 
     /// All records of a topic, by partition and offset; aborted ones are left out.
     pub fn records(&self, topic: &str) -> Vec<Record> {
+        self.try_records(topic, PATIENCE).unwrap_or_else(told)
+    }
+
+    /// The same, where Kafka may not answer. `within` is how long it may take for the next of them.
+    pub fn try_records(&self, topic: &str, within: Duration) -> Result<Vec<Record>, String> {
         let consumer = self.consumer("databus-tests-reader");
-        let partitions = self.partitions(topic);
+        let partitions = self.try_partitions(topic, within)?;
         let list = positions(
             topic,
             (0..partitions).map(|partition| (partition, Offset::Beginning)),
         );
         consumer.assign(&list).expect("assigned");
         let (mut found, mut ended) = (Vec::new(), HashSet::new());
-        let mut deadline = Instant::now() + PATIENCE;
+        let mut deadline = Instant::now() + within;
         while ended.len() < partitions as usize {
-            match consumer
-                .poll(PATIENCE)
-                .unwrap_or_else(|| panic!("reading {topic} took too long"))
-            {
-                Ok(message) => {
+            match consumer.poll(deadline.saturating_duration_since(Instant::now())) {
+                Some(Ok(message)) => {
                     found.push(Record::from_message(&message));
-                    deadline = Instant::now() + PATIENCE;
+                    deadline = Instant::now() + within;
                 }
-                Err(KafkaError::PartitionEOF(partition)) => {
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
                     ended.insert(partition);
                 }
                 // A broker went; the consumer looks for the partition's next leader.
-                Err(KafkaError::MessageConsumption(
+                Some(Err(KafkaError::MessageConsumption(
                     RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown,
-                )) if Instant::now() < deadline => {}
-                Err(error) => panic!("reading {topic}: {error}"),
+                ))) => {}
+                Some(Err(error)) => return Err(format!("reading {topic}: {error}")),
+                None => return Err(format!("reading {topic}: nothing within {within:?}")),
             }
         }
         found.sort_by_key(|record| (record.partition, record.offset));
-        found
+        Ok(found)
     }
 
     /// The first offset of a partition, and the one behind its last.
     pub fn bounds(&self, topic: &str, partition: i32) -> (i64, i64) {
+        self.try_bounds(topic, partition, PATIENCE)
+            .unwrap_or_else(told)
+    }
+
+    /// The same, where Kafka may not answer.
+    pub fn try_bounds(
+        &self,
+        topic: &str,
+        partition: i32,
+        within: Duration,
+    ) -> Result<(i64, i64), String> {
         let reader = self.consumer("databus-tests-reader");
-        // A broker may not know the partition yet, or no longer lead it.
-        eventually("the ends of a partition", || {
-            reader.fetch_watermarks(topic, partition, PATIENCE).ok()
-        })
+        let deadline = Instant::now() + within;
+        loop {
+            // A broker may not know the partition yet, or no longer lead it.
+            match reader.fetch_watermarks(topic, partition, Duration::from_secs(5)) {
+                Ok(bounds) => return Ok(bounds),
+                Err(error) if Instant::now() >= deadline => {
+                    return Err(format!("the ends of {topic}-{partition}: {error}"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
     }
 
     /// What the group committed for each partition.
@@ -328,17 +356,16 @@ impl Kafka {
 
     /// 0 where there is no such topic.
     pub fn partitions(&self, topic: &str) -> i32 {
-        let metadata = self
-            .producer
-            .client()
-            .fetch_metadata(Some(topic), PATIENCE)
-            .expect("Kafka answers");
-        metadata
-            .topics()
-            .iter()
-            .filter(|found| found.error().is_none())
-            .map(|found| found.partitions().len() as i32)
-            .sum()
+        self.try_partitions(topic, PATIENCE).unwrap_or_else(told)
+    }
+
+    /// The same, where Kafka may not answer.
+    pub fn try_partitions(&self, topic: &str, within: Duration) -> Result<i32, String> {
+        let metadata = self.producer.client().fetch_metadata(Some(topic), within);
+        let metadata = metadata.map_err(|error| format!("the partitions of {topic}: {error}"))?;
+        let topics = metadata.topics().iter();
+        let found = topics.filter(|found| found.error().is_none());
+        Ok(found.map(|found| found.partitions().len() as i32).sum())
     }
 
     /// Which broker leads a partition; None where none does, or none answers.
@@ -490,6 +517,10 @@ impl Mock {
 }
 
 const OFFSETS: &str = "__consumer_offsets";
+
+fn told<T>(why: String) -> T {
+    panic!("{why}")
+}
 
 /// Waits for what needs no runtime of its own.
 fn wait<F: Future>(future: F) -> F::Output {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::checker::{self, Violation};
+use crate::common::PATIENCE;
 use crate::common::kafka::{self, Kafka};
 use crate::history::{
     Evidence, Figures, Lane, OWN_KEY, Partition, Rebalance, Rebalanced, Record, Time, Usage,
@@ -134,16 +135,23 @@ fn measure(world: &World) {
 
 /// What lies in Kafka.
 pub fn read(kafka: &Kafka, topic: &str) -> Vec<Partition> {
-    let count = kafka.partitions(topic);
-    let mut partitions = vec![Partition::default(); usize::try_from(count).expect("a count")];
-    for (number, partition) in (0..).zip(&mut partitions) {
-        partition.end = kafka.bounds(topic, number).1;
+    try_read(kafka, topic, PATIENCE).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// The same, where Kafka may not answer. `within` is how long it may take for each of its answers.
+pub fn try_read(kafka: &Kafka, topic: &str, within: Duration) -> Result<Vec<Partition>, String> {
+    let mut partitions = Vec::new();
+    for number in 0..kafka.try_partitions(topic, within)? {
+        partitions.push(Partition {
+            end: kafka.try_bounds(topic, number, within)?.1,
+            ..Partition::default()
+        });
     }
-    for record in kafka.records(topic) {
+    for record in kafka.try_records(topic, within)? {
         let at = usize::try_from(record.partition).expect("not negative");
         partitions[at].records.push(known(&record));
     }
-    partitions
+    Ok(partitions)
 }
 
 /// A record that is none of ours is one with the id 0, which nobody sent.

@@ -169,7 +169,9 @@ pub fn grow(world: &mut World) {
     let more = world.partitions.load(Ordering::Relaxed) + world.rng.i32(1..=2);
     world.recorder.evidence().topics[0].grown = true;
     world.did(format!("the topic gets {more} partitions"));
-    world.kafka.grow_topic(&world.topic, more);
+    if let Err(why) = world.kafka.try_grow_topic(&world.topic, more) {
+        world.did(format!("or does not: {why}"));
+    }
     world.partitions.store(more, Ordering::Relaxed);
 }
 
@@ -194,15 +196,23 @@ fn retention(world: &mut World) {
     world.wait(millis(1500));
 }
 
-/// Deletes a part of a partition, once it was read for the judge.
+/// Deletes a part of a partition, once it was read for the judge. Where Kafka is not well, nothing.
 pub fn delete_records(world: &mut World) {
+    if let Err(why) = try_delete_records(world) {
+        world.did(format!("no records are deleted: {why}"));
+    }
+}
+
+fn try_delete_records(world: &mut World) -> Result<(), String> {
     let partition = world.rng.i32(0..world.partitions.load(Ordering::Relaxed));
-    let (first, end) = world.kafka.bounds(&world.topic, partition);
+    let within = seconds(5);
+    let bounds = world.kafka.try_bounds(&world.topic, partition, within);
+    let (first, end) = bounds?;
     if end - first < 10 {
-        return;
+        return Err(format!("partition {partition} has few"));
     }
     let below = world.rng.i64(first + 1..end);
-    let log = judge::read(&world.kafka, &world.topic);
+    let log = judge::try_read(&world.kafka, &world.topic, within)?;
     let from = world.recorder.now();
     {
         let mut evidence = world.recorder.evidence();
@@ -224,4 +234,5 @@ pub fn delete_records(world: &mut World) {
         Ok(()) => format!("records of partition {partition} below {below} are deleted"),
         Err(error) => format!("records of partition {partition} below {below}: {error}"),
     });
+    Ok(())
 }
