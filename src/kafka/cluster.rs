@@ -45,7 +45,7 @@ impl Cluster {
     pub fn producer_config(&self, limits: &ProducerLimits) -> ClientConfig {
         let mut config = self.config(PRODUCER_DEFAULTS);
         let wire = limits.max_message_bytes + FRAMING;
-        // Its lines tell the producer of leaders that are none. They are few: of metadata, not of records.
+        // Its lines tell the producer of leaders that are none. They are of metadata, not of records.
         let debug = config.get("debug").filter(|debug| !debug.is_empty());
         let debug = debug.map_or("topic".into(), |debug| format!("topic,{debug}"));
         config.set("debug", debug);
@@ -82,7 +82,8 @@ impl Cluster {
 
     /// Whether the operator wants librdkafka's debug lines.
     pub fn is_debugged(&self) -> bool {
-        self.settings.iter().any(|(name, _)| name == "debug")
+        let mut settings = self.settings.iter();
+        settings.any(|(name, value)| name == "debug" && !value.expose().is_empty())
     }
 
     /// Whether librdkafka makes a producer and a consumer of the settings. Reads the files that are named, but asks no broker.
@@ -100,8 +101,8 @@ impl Cluster {
 
     fn config(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        // What reaches the log is the log's matter, whose level a reload may change. Without the setting `debug`, librdkafka has next to
-        // nothing below its INFO.
+        // What reaches the log is the log's matter, whose level a reload may change. Without the operator's setting `debug` there is next
+        // to nothing below librdkafka's INFO in it.
         config.set_log_level(RDKafkaLogLevel::Debug);
         for (name, value) in COMMON_DEFAULTS.iter().chain(defaults) {
             config.set(*name, *value);

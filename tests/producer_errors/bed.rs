@@ -23,7 +23,12 @@ impl Bed {
     }
 
     pub fn with(topics: &[&str], limits: ProducerLimits) -> Self {
-        let mock = MockCluster::start(1, Health::new("mock", "test")).unwrap();
+        Self::of(1, topics, limits)
+    }
+
+    /// With so many brokers.
+    pub fn of(brokers: u16, topics: &[&str], limits: ProducerLimits) -> Self {
+        let mock = MockCluster::start(brokers, Health::new("mock", "test")).unwrap();
         topics
             .iter()
             .for_each(|topic| mock.create_topic(topic, 3, 1).unwrap());

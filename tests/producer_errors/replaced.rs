@@ -64,6 +64,33 @@ async fn a_producer_id_that_is_used_up_is_replaced() {
     eventually("replaced", || bed.producer.replaced() == 1).await;
 }
 
+/// Each failure raises the epoch of the producer, and what is sent again under another one is not recognized.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_written_is_not_sent_again_after_another_record_failed() {
+    let bed = Bed::of(2, &["t", "other"], PATIENT);
+    for partition in 0..3 {
+        bed.mock.set_leader("other", partition, 1).unwrap();
+        bed.mock.set_leader("t", partition, 2).unwrap();
+    }
+    let (mut writer, mut other) = (bed.writer("t"), bed.writer("other"));
+    assert_eq!(bed.send_one(&mut writer, 0).await, Outcome::Written);
+    assert_eq!(bed.send_one(&mut other, 0).await, Outcome::Written);
+    // A request is on its way when the broker goes.
+    bed.mock
+        .set_round_trip(2, Duration::from_millis(500))
+        .unwrap();
+    assert!(writer.send(message(&bytes(1)), 1).is_ok());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    bed.mock.set_broker_up(2, false).unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    bed.mock
+        .push_errors(Produce, &[RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
+    not_written(bed.send_one(&mut other, 1).await);
+    assert!(maybe(outcome_of(&writer, 1).await).starts_with("databus gave it up"));
+    assert_eq!(bed.send_one(&mut other, 2).await, Outcome::Written);
+    assert_eq!(bed.producer.replaced(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn records_wait_while_the_producer_is_replaced() {
     let bed = Bed::new(&["t"]);

@@ -1,60 +1,97 @@
-//! What a delivery report does not say: that a broker which may have written a record said that it does not lead its partition.
+//! What a delivery report does not say: which records a broker may have written though it did not say so.
 //!
 //! A leader that has written records, and loses its office while it waits for the other replicas, answers that it is not the leader,
 //! and the records may live on. librdkafka counts that answer as "not persisted", because it sends them again, and would find out. Where
 //! there is no time left to send them again, they are reported as "not persisted" and may be in Kafka.
+//!
+//! And what waits to be sent again is recognized as a duplicate only as long as the producer's epoch stays: each record that fails,
+//! of whichever topic, raises it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaRespErr::*;
+use rdkafka::types::RDKafkaRespErr::{self, *};
 
 use crate::kafka::health::Health;
 use crate::kafka::native::Code;
 
-/// The context of a producer's client: its health, and which partitions are in doubt since when.
+/// The context of a producer's client: its health, and which partitions are in doubt.
 ///
-/// librdkafka tells of the answer in its log only, in the context `topic` of its setting `debug`, before it queues the records anew. Log
-/// lines and reports come through one queue, in their order, lines first.
+/// librdkafka tells of it in its log only, in the context `topic` of its setting `debug`, before it queues the records anew. Its queue of
+/// events hands out lines before reports, so that a line is never behind the report that it concerns.
 pub(super) struct Doubts {
     health: Health,
     /// Whether the operator wants librdkafka's debug lines.
     is_debugged: bool,
-    /// When a leader last refused to be one, by topic and partition.
-    refused: Mutex<HashMap<String, HashMap<i32, Instant>>>,
+    heard: Mutex<Heard>,
+    /// Whether a partition is unsettled, for those who ask often.
+    any_unsettled: AtomicBool,
 }
+
+#[derive(Default)]
+struct Heard {
+    /// When a leader last refused to be one.
+    refused: HashMap<Partition, Instant>,
+    /// Those with records that a broker may have written, and that are to be sent again.
+    unsettled: HashSet<Partition>,
+}
+
+/// Topic and number.
+type Partition = (String, i32);
 
 impl Doubts {
     pub fn new(health: Health, is_debugged: bool) -> Self {
         Self {
             health,
             is_debugged,
-            refused: Mutex::default(),
+            heard: Mutex::default(),
+            any_unsettled: AtomicBool::new(false),
         }
     }
 
     /// Whether a record of this age may be in Kafka though its report says that it is not.
-    pub fn cover(&self, topic: &str, partition: i32, age: Duration) -> bool {
-        let refused = self.refused.lock().expect(UNPOISONED);
-        refused
-            .get(topic)
-            .and_then(|partitions| partitions.get(&partition))
-            .is_some_and(|refused| refused.elapsed() <= age)
+    pub fn covers(&self, topic: &str, partition: i32, age: Duration) -> bool {
+        let heard = self.heard.lock().expect(UNPOISONED);
+        let refused = heard.refused.get(&(topic.to_owned(), partition));
+        refused.is_some_and(|refused| refused.elapsed() <= age)
+    }
+
+    pub fn any_unsettled(&self) -> bool {
+        self.any_unsettled.load(Ordering::Relaxed)
+    }
+
+    /// A record of this partition has come to its end: what was to be sent again was before it.
+    pub fn settle(&self, topic: &str, partition: i32) {
+        let mut heard = self.heard.lock().expect(UNPOISONED);
+        heard.unsettled.remove(&(topic.to_owned(), partition));
+        let any = !heard.unsettled.is_empty();
+        self.any_unsettled.store(any, Ordering::Relaxed);
     }
 
     fn hear(&self, facility: &str, line: &str) {
-        if facility == FACILITY
-            && let Some((topic, partition, why)) = read(line)
-            && may_have_written(why)
-        {
-            let mut refused = self.refused.lock().expect(UNPOISONED);
-            let partitions = refused.entry(topic.to_owned()).or_default();
-            partitions.insert(partition, Instant::now());
+        if facility != FACILITY {
+            return;
         }
+        let Some((topic, partition, why)) = read(line) else {
+            return;
+        };
+        // Where there is no topic there are no records of it.
+        if is(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, why) {
+            return;
+        }
+        let mut heard = self.heard.lock().expect(UNPOISONED);
+        // Of a broken connection librdkafka knows itself what had been sent.
+        if !is(RD_KAFKA_RESP_ERR__TRANSPORT, why) {
+            let place = (topic.to_owned(), partition);
+            heard.refused.insert(place, Instant::now());
+        }
+        heard.unsettled.insert((topic.to_owned(), partition));
+        self.any_unsettled.store(true, Ordering::Relaxed);
     }
 }
 
@@ -81,13 +118,8 @@ fn read(line: &str) -> Option<(&str, i32, &str)> {
     Some((topic, partition.parse().ok()?, why))
 }
 
-/// Of a broken connection librdkafka knows itself what had been sent; and where there is no topic there are no records of it.
-fn may_have_written(why: &str) -> bool {
-    let certain = [
-        RD_KAFKA_RESP_ERR__TRANSPORT,
-        RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-    ];
-    !certain.iter().any(|&err| Code::from(err).describe() == why)
+fn is(err: RDKafkaRespErr, why: &str) -> bool {
+    Code::from(err).describe() == why
 }
 
 /// Of the lines that tell of a leader that is none.
@@ -104,15 +136,15 @@ mod tests {
         let earlier = Duration::from_secs(3);
         let line = "[thrd:127.0.0.1:9092/1]: a.b-c_d [12]: broker unavailable: produce: Broker: Not leader for partition";
         doubts.log(RDKafkaLogLevel::Debug, "METADATA", line);
-        assert!(!doubts.cover("a.b-c_d", 12, earlier));
+        assert!(!doubts.covers("a.b-c_d", 12, earlier));
         doubts.log(RDKafkaLogLevel::Debug, FACILITY, line);
-        assert!(doubts.cover("a.b-c_d", 12, earlier));
+        assert!(doubts.covers("a.b-c_d", 12, earlier));
         for (topic, partition, age) in [
             ("a.b-c_d", 1, earlier),
             ("other", 12, earlier),
             ("a.b-c_d", 12, Duration::ZERO),
         ] {
-            assert!(!doubts.cover(topic, partition, age));
+            assert!(!doubts.covers(topic, partition, age));
         }
     }
 
@@ -120,13 +152,29 @@ mod tests {
     fn what_is_known_for_certain_is_no_doubt() {
         let doubts = Doubts::new(Health::new("c", "producer"), false);
         for why in [
-            "produce: Local: Broker transport failure",
             "produce: Broker: Unknown topic or partition",
             "fetch: Broker: Not leader for partition",
             "",
         ] {
             doubts.hear(FACILITY, &format!("t [0]: broker unavailable: {why}"));
         }
-        assert!(!doubts.cover("t", 0, Duration::from_secs(3)));
+        assert!(!doubts.any_unsettled());
+        let why = "produce: Local: Broker transport failure";
+        doubts.hear(FACILITY, &format!("t [0]: broker unavailable: {why}"));
+        assert!(!doubts.covers("t", 0, Duration::from_secs(3)));
+        assert!(doubts.any_unsettled());
+    }
+
+    #[test]
+    fn a_partition_is_settled_by_its_next_report() {
+        let doubts = Doubts::new(Health::new("c", "producer"), false);
+        for partition in [0, 1] {
+            let why = "broker unavailable: produce: Broker: Not leader for partition";
+            doubts.hear(FACILITY, &format!("t [{partition}]: {why}"));
+        }
+        for (topic, partition, any) in [("u", 0, true), ("t", 0, true), ("t", 1, false)] {
+            doubts.settle(topic, partition);
+            assert_eq!(doubts.any_unsettled(), any, "{topic} {partition}");
+        }
     }
 }

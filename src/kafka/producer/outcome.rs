@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rdkafka::types::RDKafkaRespErr::{self, *};
 
-use crate::kafka::native::{Code, Status};
+use super::doubt::Doubts;
+use crate::kafka::native::{Code, Report, Status};
 
 /// What a publisher is told of a record. Source: SPEC 4.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Judge {
     /// librdkafka's status is what it knows of the record, and it never goes back from "possibly" to "not" (`rdkafka_msg.c`,
     /// `rdkafka_request.c`). "Not persisted" are records that waited in its queue until `message.timeout.ms`, were purged there, were
     /// in a request that was never sent whole, or were refused by the broker before it wrote (too large, unknown topic, not enough
-    /// replicas before the append, not the leader: see [`Doubts`](super::doubt::Doubts)). "Possibly" are those whose request was sent and not answered, or answered with a
+    /// replicas before the append). "Possibly" are those whose request was sent and not answered, or answered with a
     /// time-out or with not enough replicas after the append (seven seconds of them, as long as a dead replica counts as in sync);
     /// those stay "possibly" while they are retried, also where they time out in the queue later, until a retry's answer says that
     /// they are written, or were written before. A sequence error at the head of the line is "possibly", and ends the producer.
@@ -119,12 +120,24 @@ impl Judge {
     }
 }
 
+/// Whether a record may be in Kafka though its report says that it is not.
+pub(super) fn may_be_written(report: &Report<'_>, doubts: &Doubts, topic: &str) -> bool {
+    forgets_what_was_sent(report.error()) && report.was_in_request()
+        || doubts.covers(topic, report.partition(), report.age())
+}
+
 /// Whether librdkafka calls a record "not persisted" where it fails with this, though it was in a request that may have been sent: where
-/// a connection fails while it authenticates anew, or because a purge found a request half sent.
-pub(super) fn forgets_what_was_sent(code: Code) -> bool {
+/// a connection fails while it authenticates anew, or because a purge found a request half sent, or where the answer is cut off or tells
+/// of an error that the broker itself did not expect.
+fn forgets_what_was_sent(code: Code) -> bool {
     matches!(
         code.known(),
-        Some(RD_KAFKA_RESP_ERR__AUTHENTICATION | RD_KAFKA_RESP_ERR__PURGE_QUEUE)
+        Some(
+            RD_KAFKA_RESP_ERR__AUTHENTICATION
+                | RD_KAFKA_RESP_ERR__PURGE_QUEUE
+                | RD_KAFKA_RESP_ERR__UNDERFLOW
+                | RD_KAFKA_RESP_ERR_UNKNOWN
+        )
     )
 }
 

@@ -13,12 +13,12 @@ use tokio::sync::watch;
 
 use super::anew::Ids;
 use super::lanes::{Delivered, Ticket};
-use super::outcome::{Judge, Outcome, Why, forgets_what_was_sent};
+use super::outcome::{Judge, Outcome, Why, may_be_written};
 use super::share::Refusal;
 use super::{Inner, Native, client};
 use crate::kafka::core;
 use crate::kafka::health::OVERDUE;
-use crate::kafka::native::{Code, Polled};
+use crate::kafka::native::{Code, Polled, Status};
 
 pub(super) struct Poller {
     inner: Arc<Inner>,
@@ -29,9 +29,8 @@ pub(super) struct Poller {
     reached: bool,
     /// Whether its producer id is used up.
     worn_out: bool,
-    /// Whether a request was not answered in time: librdkafka would send what is left of it once more, under another epoch of its
-    /// producer id, by which no broker knows it.
-    torn: bool,
+    /// Whether librdkafka would send what may be in Kafka once more, under another epoch of its producer id, by which no broker knows it.
+    torn: Option<Torn>,
     /// When records of a topic were written last. Only those of late.
     written: HashMap<usize, Instant>,
     ids: Ids,
@@ -60,7 +59,7 @@ impl Poller {
             wakers: Vec::new(),
             reached: false,
             worn_out: false,
-            torn: false,
+            torn: None,
             written: HashMap::new(),
             ids,
             doubtful: BTreeSet::new(),
@@ -84,7 +83,7 @@ impl Poller {
                 return self.finish(deadline);
             }
             let polled = self.poll(TICK);
-            if matches!(polled, Polled::Fatal) || self.worn_out || self.torn {
+            if matches!(polled, Polled::Fatal) || self.worn_out || self.torn.is_some() {
                 self.replace(None);
             }
             if ticked.elapsed() >= TICK {
@@ -104,7 +103,7 @@ impl Poller {
         let deadline = Instant::now() + WARM_UP;
         self.reached = false;
         self.worn_out = false;
-        self.torn = false;
+        self.torn = None;
         while Instant::now() < deadline && self.inner.deadline().is_none() {
             self.poll(STEP);
             self.look();
@@ -135,6 +134,7 @@ impl Poller {
         } = self;
         native.poll(timeout, |token, reports| {
             let topic = inner.by_token(token);
+            let doubts = &**native.context();
             let (mut any_written, mut any_failed) = (false, false);
             let mut maybe = 0;
             let delivered = reports.map(|mut report| {
@@ -148,11 +148,7 @@ impl Poller {
                 let outcome = judge.judge(
                     report.status(),
                     error,
-                    || {
-                        let (partition, age) = (report.partition(), report.age());
-                        forgets_what_was_sent(error) && report.was_in_request()
-                            || native.context().cover(&topic.name, partition, age)
-                    },
+                    || may_be_written(&report, doubts, &topic.name),
                     || inner.health.away(),
                     token,
                     &topic.name,
@@ -162,7 +158,18 @@ impl Poller {
                 any_failed |= !is_written;
                 maybe += usize::from(matches!(outcome, Outcome::Maybe(_)));
                 *worn_out |= error == WORN_OUT;
-                *torn |= error == TIMED_OUT && matches!(outcome, Outcome::Maybe(_));
+                if error == TIMED_OUT && matches!(outcome, Outcome::Maybe(_)) {
+                    *torn = (*torn).max(Some(match report.status() {
+                        Status::NotPersisted => Torn::Doubted,
+                        _ => Torn::Late,
+                    }));
+                }
+                if doubts.any_unsettled() {
+                    doubts.settle(&topic.name, report.partition());
+                    if !is_written && doubts.any_unsettled() {
+                        *torn = Some(Torn::Late);
+                    }
+                }
                 Delivered {
                     ticket,
                     outcome,
@@ -247,15 +254,19 @@ impl Poller {
         let why = why
             .or_else(|| self.native.fatal_error())
             .unwrap_or_else(|| match self.torn {
-                true => "a request was not answered in time, and must not be sent again".into(),
-                false => "its producer id is used up".into(),
+                Some(_) => "a request was not answered in time, and must not be sent again".into(),
+                None => "its producer id is used up".into(),
             });
         let cluster = &*self.inner.cluster.name;
         tracing::warn!(name: "producer-replaced", cluster, why, "the producer cannot go on and is replaced");
         self.inner.replaced.fetch_add(1, Ordering::Relaxed);
-        let settle = if self.torn { Duration::ZERO } else { SETTLE };
+        let settle = match self.torn {
+            Some(Torn::Late) => Duration::ZERO,
+            Some(Torn::Doubted) => BRIEFLY,
+            None => SETTLE,
+        };
         self.settle(Instant::now() + settle);
-        self.failures = if self.since.elapsed() < SOON && !self.torn {
+        self.failures = if self.since.elapsed() < SOON && self.torn.is_none() {
             self.failures + 1
         } else {
             0
@@ -320,6 +331,15 @@ impl Poller {
     }
 }
 
+/// Why what may be in Kafka is about to be sent under another epoch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Torn {
+    /// A leader of yesterday had refused it, and its time is over: it has no leader yet, most likely.
+    Doubted,
+    /// Its request was not answered in time, or a record failed while it waited to be sent again.
+    Late,
+}
+
 /// librdkafka adds one to its epoch for each record that a broker refuses or that times out, and begins again at 0 after 32767,
 /// which brokers refuse until they have been asked as often again.
 const WORN_OUT: Code = Code(RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH as i32);
@@ -332,6 +352,8 @@ const STEP: Duration = Duration::from_millis(10);
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How long the requests of a failed client may take to be answered.
 const SETTLE: Duration = Duration::from_secs(3);
+/// How long the others may take where a topic is in doubt, which waits for a leader.
+const BRIEFLY: Duration = Duration::from_millis(500);
 /// How long the reports of records that were given up may take.
 const REPORTS: Duration = Duration::from_secs(10);
 /// A client that fails this early may fail again at once.
