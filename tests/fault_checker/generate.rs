@@ -67,6 +67,7 @@ impl Model {
                 ended: None,
                 stopped: None,
                 paused: Vec::new(),
+                regrouped: Vec::new(),
             });
         }
         model.publishers = (0..3).map(|n| model.connect(n % LIVES, None)).collect();

@@ -106,6 +106,9 @@ pub struct Life {
     pub stopped: Option<Time>,
     /// From before each SIGSTOP.
     pub paused: Vec<Time>,
+    /// From before each reload that made its groups anew. Its connections change over one after the other, and what one held in the former
+    /// group another of them may be given there, before it changes over too.
+    pub regrouped: Vec<Time>,
 }
 
 #[derive(Clone)]

@@ -72,6 +72,14 @@ impl Node {
         self.daemon.start_again();
     }
 
+    /// Reads its configuration again, where a cluster is another.
+    pub fn reload_cluster(&mut self) {
+        let now = self.recorder.now();
+        let life = self.life.load(Ordering::SeqCst);
+        self.recorder.evidence().lives[life].regrouped.push(now);
+        self.daemon.reload();
+    }
+
     pub fn pause(&mut self) {
         let now = self.recorder.now();
         let life = self.life.load(Ordering::SeqCst);
@@ -149,6 +157,7 @@ fn new_life(recorder: &Recorder, daemon: usize) -> usize {
         ended: None,
         stopped: None,
         paused: Vec::new(),
+        regrouped: Vec::new(),
     });
     evidence.lives.len() - 1
 }

@@ -106,6 +106,7 @@ fn start_below_a_commit(evidence: &mut Evidence, started: Time) -> Option<()> {
         ended: None,
         stopped: None,
         paused: Vec::new(),
+        regrouped: Vec::new(),
     });
     evidence.connections.push(Connection {
         life: evidence.lives.len() - 1,
@@ -223,6 +224,24 @@ fn two_owners() {
 #[test]
 fn two_owners_on_two_daemons() {
     found(Rule::TwoOwners, &[], |evidence| owners(evidence, true));
+}
+
+#[test]
+fn two_owners_are_no_wonder_while_groups_are_made_anew() {
+    for seed in 0..SEEDS {
+        let mut evidence = generate(seed);
+        let Some(()) = owners(&mut evidence, false) else {
+            continue;
+        };
+        let first = evidence.reads[evidence.reads.len() - 2].clone();
+        let life = evidence.connections[first.connection].life;
+        let regrouped = &mut evidence.lives[life].regrouped;
+        regrouped.push(first.invoked - 1);
+        let found = check(&evidence);
+        assert!(found.iter().any(|found| found.rule == Rule::TwoOwners));
+        evidence.lives[life].regrouped = vec![first.answered + 1];
+        assert!(check(&evidence).is_empty(), "seed {seed}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A partition is read by one connection at a time.
 //!
 //! Whoever got records holds the partition until a mark covers them, until the connection ends, or until the daemon gives the
-//! partition back. Two that hold at the same time got their records one after the other: the second while the first held.
+//! partition back or makes its group anew. Two that hold at the same time got their records one after the other: the second while the
+//! first held.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -50,10 +51,12 @@ pub(super) fn check(index: &Index, found: &mut Found) {
 fn hold(index: &Index, read: &Read, place: Place, offset: i64) -> Hold {
     let life = index.life_of(read.connection);
     let known = &index.evidence.lives[life];
+    let regrouped = known.regrouped.iter().find(|at| **at > read.invoked);
     let ends = [
         index.first_mark_over(place, offset),
         index.evidence.connections[read.connection].ended,
         known.ended,
+        regrouped.copied(),
         index.revoked_after(life, place, read.invoked.saturating_sub(SLACK)),
         Some(read.answered + index.evidence.lease.unwrap_or(LEASE)),
     ];

@@ -96,7 +96,11 @@ pub fn reload(world: &mut World, node: usize) {
         }
     };
     world.did(format!("reload of daemon {node}: {what}"));
-    world.nodes[node].daemon.reload();
+    if choice == 2 {
+        world.nodes[node].reload_cluster();
+    } else {
+        world.nodes[node].daemon.reload();
+    }
     if choice < 2 {
         let time = world.some_time(millis(0), seconds(1));
         world.wait(time);
