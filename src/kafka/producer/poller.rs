@@ -34,8 +34,8 @@ pub(super) struct Poller {
     /// When records of a topic were written last. Only those of late.
     written: HashMap<usize, Instant>,
     ids: Ids,
-    /// Topics whose records failed or are late, since the last look.
-    doubtful: BTreeSet<usize>,
+    /// Topics whose records failed or are late, since the last look: they may have been made anew.
+    suspects: BTreeSet<usize>,
     /// When the client was put to use.
     since: Instant,
     /// Clients in a row that failed soon.
@@ -62,7 +62,7 @@ impl Poller {
             torn: None,
             written: HashMap::new(),
             ids,
-            doubtful: BTreeSet::new(),
+            suspects: BTreeSet::new(),
             since,
             failures: 0,
             end,
@@ -129,7 +129,7 @@ impl Poller {
             worn_out,
             torn,
             written,
-            doubtful,
+            suspects,
             ..
         } = self;
         native.poll(timeout, |token, reports| {
@@ -181,7 +181,7 @@ impl Poller {
             inner.gate.release(&topic.share, freed);
             wakers.drain(..).for_each(Waker::wake);
             if any_failed {
-                doubtful.insert(token);
+                suspects.insert(token);
             }
             if any_written {
                 written.insert(token, Instant::now());
@@ -217,7 +217,7 @@ impl Poller {
             Some(late) => {
                 let health = &self.inner.health;
                 health.unconfirmed(late.records, now - late.since);
-                self.doubtful.extend(self.inner.unanswered());
+                self.suspects.extend(self.inner.unanswered());
             }
             None if any_written => self.inner.health.confirmed(),
             None => {}
@@ -237,10 +237,10 @@ impl Poller {
             let topic = &*self.inner.by_token(token).name;
             tracing::info!(cluster, topic, "the topic was deleted and made anew");
         }
-        let doubtful = std::mem::take(&mut self.doubtful);
+        let suspects = std::mem::take(&mut self.suspects);
         let opened = self.inner.opened();
-        self.ids.ask(&self.native, &opened, !doubtful.is_empty());
-        let anew = doubtful.iter().find(|token| self.ids.is_anew(**token))?;
+        self.ids.ask(&self.native, &opened, !suspects.is_empty());
+        let anew = suspects.iter().find(|token| self.ids.is_anew(**token))?;
         let topic = &*self.inner.by_token(*anew).name;
         Some(format!("the topic '{topic}' was made anew"))
     }
