@@ -75,6 +75,8 @@ impl Kafka {
         let admin = config.create().expect("an admin client");
         config
             .set("acks", "all")
+            // Else a request that is sent again may change places with the next.
+            .set("enable.idempotence", "true")
             .set("linger.ms", "0")
             .set("message.max.bytes", "100000000");
         Self {
