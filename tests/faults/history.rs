@@ -106,8 +106,8 @@ pub struct Life {
     pub stopped: Option<Time>,
     /// From before each SIGSTOP.
     pub paused: Vec<Time>,
-    /// From before each reload that made its groups anew. Its connections change over one after the other, and what one held in the former
-    /// group another of them may be given there, before it changes over too.
+    /// From before each reload that made its groups anew, or took grants away. Its connections learn of it one after the other, and what one
+    /// held in its group another of them may be given there.
     pub regrouped: Vec<Time>,
 }
 

@@ -72,8 +72,8 @@ impl Node {
         self.daemon.start_again();
     }
 
-    /// Reads its configuration again, where a cluster is another.
-    pub fn reload_cluster(&mut self) {
+    /// Reads its configuration again, by which connections change to another group, or lose theirs.
+    pub fn reload_for_subscribers(&mut self) {
         let now = self.recorder.now();
         let life = self.life.load(Ordering::SeqCst);
         self.recorder.evidence().lives[life].regrouped.push(now);

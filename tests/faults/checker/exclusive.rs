@@ -1,7 +1,7 @@
 //! A partition is read by one connection at a time.
 //!
 //! Whoever got records holds the partition until a mark covers them, until the connection ends, or until the daemon gives the
-//! partition back or makes its group anew. Two that hold at the same time got their records one after the other: the second while the
+//! partition back, makes its group anew or takes its grant. Two that hold at the same time got their records one after the other: the second while the
 //! first held.
 
 use std::collections::{BTreeMap, HashMap};

@@ -96,8 +96,8 @@ pub fn reload(world: &mut World, node: usize) {
         }
     };
     world.did(format!("reload of daemon {node}: {what}"));
-    if choice == 2 {
-        world.nodes[node].reload_cluster();
+    if choice < 3 {
+        world.nodes[node].reload_for_subscribers();
     } else {
         world.nodes[node].daemon.reload();
     }

@@ -99,7 +99,7 @@ fn daemons(world: &mut World, broken: &mut Broken, node: usize) {
     }
 }
 
-/// Clients wait for a daemon that does not answer, but not for ever.
+/// Clients wait for a daemon that does not answer, but not for ever; it may be stopped again at once.
 fn wake(world: &mut World, broken: &mut Broken) {
     let over = |since: &mut Instant| since.elapsed() > LONGEST_PAUSE;
     for (node, _) in broken.paused.extract_if(.., |_, since| over(since)) {
@@ -112,4 +112,4 @@ fn go_on(world: &mut World, node: usize) {
     world.nodes[node].resume();
 }
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
