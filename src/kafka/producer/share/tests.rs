@@ -120,6 +120,33 @@ fn credit_that_is_not_used_comes_back() {
 }
 
 #[test]
+fn who_leaves_the_line_stops_nobody() {
+    let gate = gate();
+    let share = Arc::new(gate.share(0));
+    let [holder, large, small] = std::array::from_fn(|_| connection());
+    assert!(taken(gate.take(&share, &holder, 60)));
+    assert!(!taken(gate.take(&share, &large, 9)));
+    assert!(!taken(gate.take(&share, &small, 1)));
+    gate.leave(&share, &large);
+    assert!(is_ready(&small) && taken(gate.take(&share, &small, 1)));
+}
+
+#[test]
+fn a_grant_leaves_something_for_those_behind() {
+    let gate = gate();
+    let share = Arc::new(gate.share(0));
+    let holder = connection();
+    assert!(taken(gate.take(&share, &holder, 64)));
+    let waits: Vec<_> = (0..10).map(|_| connection()).collect();
+    for connection in &waits {
+        assert!(!taken(gate.take(&share, connection, 1)));
+    }
+    gate.release(&share, 64);
+    let served = waits.iter().filter(|connection| is_ready(connection));
+    assert_eq!(served.count(), 7, "and not two that have half of it each");
+}
+
+#[test]
 fn nothing_is_taken_while_it_is_shut() {
     let gate = gate();
     let share = Arc::new(gate.share(0));
