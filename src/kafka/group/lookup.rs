@@ -8,6 +8,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::debug;
 
 use super::begin::{self, Begin, Stored};
 use super::context::Context;
@@ -174,7 +175,9 @@ pub(super) fn ends(
     timeout: Duration,
 ) -> Option<HashMap<i32, i64>> {
     let asked = partitions.map(|partition| (partition, Offset::End));
-    let found = offsets(consumer, topic, asked, timeout).ok()?;
+    let found = offsets(consumer, topic, asked, timeout)
+        .inspect_err(|error| debug!(topic, ?error, "the ends are not known"))
+        .ok()?;
     Some(found.into_iter().collect())
 }
 
