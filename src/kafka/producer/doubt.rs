@@ -84,13 +84,13 @@ impl Doubts {
         if is(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, why) {
             return;
         }
+        let place = (topic.to_owned(), partition);
         let mut heard = self.heard.lock().expect(UNPOISONED);
         // Of a broken connection librdkafka knows itself what had been sent.
         if !is(RD_KAFKA_RESP_ERR__TRANSPORT, why) {
-            let place = (topic.to_owned(), partition);
-            heard.refused.insert(place, Instant::now());
+            heard.refused.insert(place.clone(), Instant::now());
         }
-        heard.unsettled.insert((topic.to_owned(), partition));
+        heard.unsettled.insert(place);
         self.any_unsettled.store(true, Ordering::Relaxed);
     }
 }

@@ -250,6 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn some_errors_are_told_of_what_may_have_been_sent() {
+        for code in [
+            RD_KAFKA_RESP_ERR__AUTHENTICATION,
+            RD_KAFKA_RESP_ERR__PURGE_QUEUE,
+            RD_KAFKA_RESP_ERR__UNDERFLOW,
+            RD_KAFKA_RESP_ERR_UNKNOWN,
+        ] {
+            assert!(forgets_what_was_sent(code.into()), "{code:?}");
+        }
+        for code in [
+            RD_KAFKA_RESP_ERR__MSG_TIMED_OUT,
+            RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+            RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        ] {
+            assert!(!forgets_what_was_sent(code.into()), "{code:?}");
+        }
+    }
+
+    #[test]
     fn outcomes_are_small() {
         assert_eq!(size_of::<(u64, Outcome)>(), 24);
     }
