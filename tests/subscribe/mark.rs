@@ -52,6 +52,21 @@ fn a_mark_ahead_of_what_was_read_moves_the_reading_on() {
 }
 
 #[test]
+fn a_mark_beyond_the_end_is_answered_where_kafka_takes_its_time() {
+    // Kafka answers what comes on one connection one after the other: a question waits for the fetch before it, here for as long as lies
+    // between two questions for the topic's id.
+    let here = setting_with(1, |config| {
+        let config = config.kafka("fetch.wait.max.ms", "1000");
+        config.kafka("topic.metadata.refresh.interval.ms", "1000")
+    });
+    let mut client = here.subscriber();
+    here.begin(&mut client);
+    for offset in 0..2 {
+        stale_mark(&mut client, 0, offset);
+    }
+}
+
+#[test]
 fn a_mark_beyond_the_end_is_stale() {
     let here = setting(1);
     here.kafka.write_values(&here.topic, 0, ["1", "2", "3"]);

@@ -34,6 +34,7 @@ pub(super) struct Questions {
     /// Where to begin: a newer question takes the place of an older one.
     places: Option<Question>,
     others: VecDeque<Question>,
+    last: Option<Question>,
     asking: bool,
 }
 
@@ -44,6 +45,7 @@ impl Questions {
             answers,
             places: None,
             others: VecDeque::new(),
+            last: None,
             asking: false,
         }
     }
@@ -61,7 +63,7 @@ impl Questions {
         self.go_on()
     }
 
-    /// Asks something else, once the questions before it are answered.
+    /// Asks what somebody waits for, once the questions of that kind before it are answered.
     ///
     /// # Errors
     ///
@@ -74,9 +76,22 @@ impl Questions {
         self.go_on()
     }
 
+    /// Asks what nobody waits for, once nothing else is to be asked.
+    ///
+    /// # Errors
+    ///
+    /// See [`Questions::go_on`].
+    pub(super) fn ask_last(
+        &mut self,
+        question: impl FnOnce(&BaseConsumer<Context>) -> Found + Send + 'static,
+    ) -> io::Result<()> {
+        self.last = Some(Box::new(question));
+        self.go_on()
+    }
+
     /// Whether a question waits to be asked.
     fn waiting(&self) -> bool {
-        self.places.is_some() || !self.others.is_empty()
+        self.places.is_some() || !self.others.is_empty() || self.last.is_some()
     }
 
     /// An answer has come: the next may be asked.
@@ -109,7 +124,9 @@ impl Questions {
                 // The group may have been stopped meanwhile.
                 let _ = answers.send(Command::Found(found));
             })?;
-        let next = self.places.take().or_else(|| self.others.pop_front());
+        let next = self.places.take();
+        let next = next.or_else(|| self.others.pop_front());
+        let next = next.or_else(|| self.last.take());
         // The thread waits for it.
         let _ = hand_over.send(next.expect("one waits"));
         self.asking = true;

@@ -105,8 +105,16 @@ struct PendingMark {
     partition: i32,
     next: i64,
     deadline: u64,
-    /// The partition's end was asked for after it came: the answer judges it.
-    asked: bool,
+    end: EndAsked,
+}
+
+/// Whether the partition's end was asked for, and so whether the answer judges a mark.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EndAsked {
+    No,
+    /// Before the mark came: by then the partition may have grown up to it.
+    Before,
+    After,
 }
 
 pub struct State<R> {
@@ -205,8 +213,10 @@ impl<R: Record> State<R> {
         self.ready.remove(&partition);
         self.full.remove(&partition);
         for mark in &mut self.marks {
-            // The answer to a question of this holder is none to the next.
-            mark.asked &= mark.partition != partition;
+            if mark.partition == partition {
+                // The answer to a question of this holder is none to the next.
+                mark.end = EndAsked::No;
+            }
         }
         self.retry_marks(|mark| mark.partition == partition);
     }

@@ -280,7 +280,7 @@ fn millis(duration: Duration) -> u64 {
 /// A group without subscribers is left after this; a client that reconnects sooner costs no rebalance.
 const GRACE: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_secs(1);
-/// A mark has this long at least for its questions to Kafka.
+/// A mark waits this long at least for what Kafka assigns.
 const MARK_WAIT: Duration = Duration::from_millis(500);
 /// Client libraries wait 2 s and more for a reply.
 const BEGIN_WAIT: Duration = Duration::from_millis(1800);

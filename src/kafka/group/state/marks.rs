@@ -1,9 +1,10 @@
 //! Marks: taken, refused or waiting for what is not known yet; and the commits that come of them.
 
-use super::{Action, Marked, Member, PendingMark, Record, Stale, State};
+use super::{Action, EndAsked, Marked, Member, PendingMark, Record, Stale, State};
 
 impl<R: Record> State<R> {
-    /// A mark: `offset` is processed. It is answered by `Marked`, at the deadline at the latest.
+    /// A mark: `offset` is processed. It is answered by `Marked`, at the deadline at the latest; where the partition's end is to be known,
+    /// each answer of Kafka that it waits for puts that off.
     pub fn mark(&mut self, member: Member, partition: i32, offset: i64, now: u64, deadline: u64) {
         self.touch(member, now);
         // No partition reaches this far, and the sum stays within bounds.
@@ -13,7 +14,7 @@ impl<R: Record> State<R> {
             partition,
             next,
             deadline,
-            asked: false,
+            end: EndAsked::No,
         };
         self.mark_or_wait(mark);
         self.serve(now);
@@ -29,8 +30,7 @@ impl<R: Record> State<R> {
         for mark in waiting {
             let marked = match end {
                 Some(end) if mark.next <= end => self.take_mark(partition, mark.next),
-                // The partition may have grown up to a mark that came after the question.
-                _ if !mark.asked => {
+                _ if mark.end != EndAsked::After => {
                     self.mark_or_wait(mark);
                     continue;
                 }
@@ -71,9 +71,17 @@ impl<R: Record> State<R> {
                 Marked::Stale(Stale::NotDelivered)
             }
             Some(state) if next > state.read() => {
-                if !mark.asked && self.asking.insert(partition) {
-                    mark.asked = true;
-                    self.actions.push(Action::AskEnd(partition));
+                let end = match mark.end {
+                    EndAsked::After => EndAsked::After,
+                    _ if self.asking.insert(partition) => {
+                        self.actions.push(Action::AskEnd(partition));
+                        EndAsked::After
+                    }
+                    _ => EndAsked::Before,
+                };
+                if end != mark.end {
+                    mark.end = end;
+                    mark.deadline += END_WAIT;
                 }
                 return Some(mark);
             }
@@ -161,3 +169,7 @@ impl<R: Record> State<R> {
         }
     }
 }
+
+/// Milliseconds: Kafka answers a question after the fetch that waits for records on the same connection, half a second by default, and
+/// another question may be under way.
+pub(super) const END_WAIT: u64 = 1000;

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use self::op::op;
 use self::world::World;
+use super::marks::END_WAIT;
 use super::*;
 
 const BUFFER: usize = 40;
@@ -73,6 +74,22 @@ fn an_end_judges_only_the_marks_that_came_before_it_was_asked_for() {
     state.end_known(0, Some(8), 0);
     let stale = Marked::Stale(Stale::PastEnd { end: 8 });
     assert_eq!(state.take_actions(), [Action::Marked(3, stale)]);
+}
+
+#[test]
+fn a_mark_waits_longer_for_an_end() {
+    let mut state: State<Item> = State::new(limits());
+    state.assign(0, 0, Some(0));
+    state.set_joined(true, 1);
+    state.mark(1, 0, 5, 0, 100);
+    assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
+    let deadline = state.next_deadline().expect("it waits");
+    assert_eq!(deadline, 100 + END_WAIT);
+    state.expire(deadline - 1);
+    assert_eq!(state.take_actions(), []);
+    state.expire(deadline);
+    let unknown = Action::Marked(1, Marked::EndUnknown);
+    assert_eq!(state.take_actions(), [unknown]);
 }
 
 #[test]

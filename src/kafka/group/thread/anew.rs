@@ -23,6 +23,8 @@ pub(super) struct TopicWatch {
     interval: Duration,
     next: Instant,
     last: Option<Instant>,
+    /// The question waits for its answer.
+    asking: bool,
     /// The topic was made anew, with this id: this thread ends, the next one begins there.
     pub(super) anew: Option<TopicId>,
     /// Until then a mark beyond what was delivered may be the old topic's.
@@ -38,6 +40,7 @@ impl TopicWatch {
             interval,
             next: Instant::now() + interval,
             last: None,
+            asking: false,
             anew: None,
             distrust_marks: None,
         }
@@ -63,19 +66,22 @@ impl Thread {
             self.state.set_moved(self.settings.moved);
         }
         // A group that begins learns the id by itself, and where there is none there is nothing to ask for.
-        if watch.next > now || watch.known.is_none() || self.joining.note().is_none() {
+        let known = watch.known.is_some() && self.joining.note().is_some();
+        if watch.next > now || watch.asking || !known {
             return;
         }
+        watch.asking = true;
         watch.last = Some(now);
         watch.next = now + watch.interval;
         let topic = self.key.topic.clone();
-        let asked = self
-            .questions
-            .ask(move |consumer| Found::Topic(lookup::topic_id(consumer, &topic, LOOKUP_TIMEOUT)));
+        let asked = self.questions.ask_last(move |consumer| {
+            Found::Topic(lookup::topic_id(consumer, &topic, LOOKUP_TIMEOUT))
+        });
         self.no_thread(asked);
     }
 
     pub(super) fn found_topic(&mut self, answer: Result<Option<TopicId>, LookupError>) {
+        self.topic.asking = false;
         match (answer, self.topic.known) {
             (Ok(Some(id)), Some(known)) => match known.word(id) {
                 Word::Same => self.state.same_topic(),

@@ -55,8 +55,6 @@ impl Thread {
     }
 
     pub(super) fn found(&mut self, found: Found) {
-        let asked = self.questions.answered();
-        self.no_thread(asked);
         match found {
             Found::Places(number, answer) => self.found_places(number, answer),
             Found::Topic(answer) => self.found_topic(answer),
@@ -64,6 +62,10 @@ impl Thread {
             // Whoever asked may be gone.
             Found::AtEnd(reply, at_end) => drop(reply.send(at_end)),
         }
+        // What comes of an answer is asked before what waits for a quiet moment.
+        self.act();
+        let asked = self.questions.answered();
+        self.no_thread(asked);
     }
 
     fn found_places(&mut self, number: u64, answer: Result<Places, LookupError>) {

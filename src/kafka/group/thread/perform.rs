@@ -9,7 +9,8 @@ use tracing::{debug, warn};
 use super::super::questions::Found;
 use super::super::state::{Action, Marked, Member};
 use super::super::{Delivered, Refusal, lookup};
-use super::{MARK_WAIT, Reply, Thread};
+use super::joining::LOOKUP_TIMEOUT;
+use super::{Reply, Thread};
 use crate::kafka::native;
 use crate::message::Record;
 
@@ -57,9 +58,9 @@ impl Thread {
             Action::Resume(partition) => self.pause(partition, false),
             Action::AskEnd(partition) => {
                 let topic = self.key.topic.clone();
-                let timeout = self.tuning.mget_wait.max(MARK_WAIT);
                 let asked = self.questions.ask(move |consumer| {
-                    let ends = lookup::ends(consumer, &topic, [partition].into_iter(), timeout);
+                    let partitions = [partition].into_iter();
+                    let ends = lookup::ends(consumer, &topic, partitions, LOOKUP_TIMEOUT);
                     Found::End(
                         partition,
                         ends.and_then(|ends| ends.get(&partition).copied()),
