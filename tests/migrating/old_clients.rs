@@ -1,13 +1,15 @@
 //! Clients of the old daemon, as they are.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::common::daemon::{CLUSTER, Config, Daemon, KEY, SECRET, identity};
 use crate::common::kafka::Kafka;
 use crate::common::servers::start_kafka;
-use crate::common::unique;
+use crate::common::{eventually, unique};
 use crate::old::OldClient;
 
 fn client(daemon: &Daemon, group: &str, topic: &str) -> OldClient {
@@ -153,22 +155,26 @@ fn a_mark_of_what_another_daemon_reads_holds_nobody_up() {
     let mut clients = daemons
         .each_ref()
         .map(|daemon| client(daemon, &group, &topic));
-    let mut offset = 0;
-    // Until the partitions are shared.
-    crate::common::eventually("both daemons read", || {
-        write(&kafka, &topic, offset..offset + 1);
-        offset += 1;
+    let reading = AtomicUsize::new(0);
+    thread::scope(|scope| {
         for client in &mut clients {
-            let before = client.processed.len();
-            let begin = std::time::Instant::now();
-            client.work(|client| {
-                client.processed.len() > before || begin.elapsed() > Duration::from_millis(500)
+            let (reading, reads) = (&reading, Cell::new(false));
+            scope.spawn(move || {
+                // It stays until the other reads, too: so the partitions are shared.
+                client.work(|client| {
+                    if !client.processed.is_empty() && !reads.replace(true) {
+                        reading.fetch_add(1, Ordering::Relaxed);
+                    }
+                    reading.load(Ordering::Relaxed) == 2
+                });
             });
         }
-        clients
-            .iter()
-            .all(|client| !client.processed.is_empty())
-            .then_some(())
+        let mut offset = 0;
+        eventually("both daemons read", || {
+            write(&kafka, &topic, offset..offset + 1);
+            offset += 1;
+            (reading.load(Ordering::Relaxed) == 2).then_some(())
+        });
     });
     for client in &mut clients {
         client.unmarked.extend([(0, 0), (1, 0)]);
