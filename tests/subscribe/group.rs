@@ -1,6 +1,7 @@
 //! Several groups, several daemons.
 
 use std::collections::BTreeSet;
+use std::thread;
 use std::time::Duration;
 
 use crate::common::resp::{Value, timed};
@@ -210,6 +211,29 @@ fn a_group_that_nobody_reads_is_left() {
     eventually("the daemon leaves the group", || {
         (here.kafka.members(&here.group) == 0).then_some(())
     });
+}
+
+#[test]
+fn a_client_that_comes_and_goes_while_the_group_is_joined_is_one_member() {
+    let here = setting(2);
+    let mut client = here.subscriber();
+    here.begin(&mut client);
+    let second = here.second_daemon();
+    // Kafka lets nobody in before the members that it knows have heard of it, or are taken for gone.
+    here.daemon.signal(libc::SIGSTOP);
+    for _ in 0..4 {
+        let mut visitor = second.subscriber(&here.group, &here.topic);
+        visitor.call("MGET WAIT 300");
+        drop(visitor);
+        thread::sleep(Duration::from_secs(1));
+        assert!(here.kafka.members(&here.group) <= 2);
+    }
+    here.daemon.signal(libc::SIGCONT);
+    eventually("the second daemon leaves the group", || {
+        (here.kafka.members(&here.group) == 1).then_some(())
+    });
+    here.kafka.write_values(&here.topic, 0, ["1"]);
+    assert_eq!(read_values(&mut client, 1), ["1"]);
 }
 
 #[test]

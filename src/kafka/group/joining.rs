@@ -55,6 +55,8 @@ pub(super) struct Joining {
     again: u64,
     /// Questions in a row that brought nothing.
     failures: u32,
+    /// Whether Kafka has ever assigned anything, be it no partition.
+    assigned_once: bool,
     /// Whether partitions were ever taken.
     joined_once: bool,
 }
@@ -129,6 +131,7 @@ impl Joining {
 
     /// Kafka assigns these partitions.
     pub(super) fn assigned(&mut self, partitions: Vec<i32>) {
+        self.assigned_once = true;
         self.assigning.get_or_insert_default().extend(partitions);
         self.round += 1;
         self.again = 0;
@@ -176,6 +179,12 @@ impl Joining {
     /// The note that goes with every commit, once that is known.
     pub(super) fn note(&self) -> Option<Note> {
         self.begin.as_ref().map(|begin| begin.note)
+    }
+
+    /// Whether Kafka was asked to let this member in, and has not assigned anything yet. It answers one request after the other: that the
+    /// member leaves it would hear after that, or never, and all others of the group would wait for a member that is gone.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.begin.is_some() && !self.assigned_once
     }
 
     pub(super) fn joined_once(&self) -> bool {

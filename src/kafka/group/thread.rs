@@ -153,9 +153,7 @@ impl Thread {
             self.state.serve(self.now());
             self.act();
             self.tick();
-            let alone = self
-                .alone_since
-                .is_some_and(|since| since.elapsed() >= GRACE);
+            let alone = self.leaves_at().is_some_and(|at| at <= Instant::now());
             if alone || self.topic.anew.is_some() {
                 retire();
                 // Who asked in the last moment sees the channel end, and asks the group's next thread.
@@ -165,6 +163,15 @@ impl Thread {
         }
         // Nobody waits for the client's own end.
         left(self.leave_group());
+    }
+
+    /// When the group is left, where it has no subscriber.
+    fn leaves_at(&self) -> Option<Instant> {
+        let grace = match self.joining.is_under_way() {
+            true => JOIN_WAIT,
+            false => GRACE,
+        };
+        self.alone_since.map(|since| since + grace)
     }
 
     fn obey(&mut self, command: Command) {
@@ -279,6 +286,8 @@ fn millis(duration: Duration) -> u64 {
 
 /// A group without subscribers is left after this; a client that reconnects sooner costs no rebalance.
 const GRACE: Duration = Duration::from_millis(500);
+/// A group without subscribers that Kafka has not let in yet is left after this: about as long as Kafka waits for members that are gone.
+const JOIN_WAIT: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_secs(1);
 /// A mark waits this long at least for what Kafka assigns.
 const MARK_WAIT: Duration = Duration::from_millis(500);

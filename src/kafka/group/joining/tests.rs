@@ -48,6 +48,15 @@ fn what_was_assigned_and_not_taken_is_given_up_once() {
 }
 
 #[test]
+fn joining_is_under_way_until_kafka_assigns_something() {
+    assert!(!Joining::default().is_under_way(), "nobody asked Kafka");
+    let mut joining = begun();
+    assert!(joining.is_under_way());
+    joining.assigned(Vec::new());
+    assert!(!joining.is_under_way());
+}
+
+#[test]
 fn what_failed_is_asked_again() {
     let mut joining = Joining::default();
     for (time, again) in [(0, 200), (1000, 1400), (2000, 2800)] {

@@ -253,7 +253,8 @@ impl Thread {
     }
 
     pub(super) fn wait(&self) -> Duration {
-        let next = self.go_on_at.into_iter().fold(self.next_tick, Instant::min);
+        let others = self.go_on_at.into_iter().chain(self.leaves_at());
+        let next = others.fold(self.next_tick, Instant::min);
         let tick = next.saturating_duration_since(Instant::now());
         let now = self.now();
         let deadlines = [self.state.next_deadline(), self.joining.next_deadline()];
