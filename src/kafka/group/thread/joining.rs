@@ -143,14 +143,17 @@ impl Thread {
         } else {
             self.commit();
         }
+        // What was assigned and not taken yet librdkafka does not know as assigned: it would refuse the whole list, and wait for another.
+        let held = partitions.iter().copied();
+        let held: Vec<_> = held.filter(|p| self.state.holds(*p)).collect();
         for &partition in partitions {
             self.state.revoke(partition);
         }
         self.joining.revoked(partitions);
         self.act();
-        let list = lookup::list(&self.key.topic, partitions.iter().copied(), Offset::Invalid);
+        let list = lookup::list(&self.key.topic, held, Offset::Invalid);
         if let Err(error) = self.consumer.incremental_unassign(&list) {
-            debug!(group = %self.key.id(), topic = %self.key.topic, %error, "unassign");
+            warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, %error, "cannot give partitions back");
         }
     }
 }
