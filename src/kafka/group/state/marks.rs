@@ -153,6 +153,9 @@ impl<R: Record> State<R> {
         } else if ok && state.committing.is_some() {
             // An earlier commit of this partition: the later one is still under way.
             state.committed = state.committed.max(Some(offset));
+        } else if ok && state.committed > Some(offset) {
+            // An earlier one that librdkafka sent again, behind the later one: Kafka went back, and the later is due again.
+            state.committed = Some(offset);
         }
     }
 

@@ -137,6 +137,29 @@ fn a_commit_that_failed_is_not_confirmed() {
 }
 
 #[test]
+fn a_commit_that_kafka_took_again_behind_a_later_one_makes_that_due_again() {
+    let mut state: State<Item> = State::new(limits());
+    state.assign(0, 0, Some(0));
+    state.set_joined(true, 1);
+    for offset in 0..8 {
+        let item = Item {
+            partition: 0,
+            offset,
+            size: 1,
+        };
+        state.fetched(0, offset, Some(item), None, 0);
+    }
+    state.mark(1, 0, 4, 0, 100);
+    assert_eq!(state.due_commits(), [(0, 5)]);
+    state.mark(1, 0, 7, 0, 100);
+    assert_eq!(state.due_commits(), [(0, 8)]);
+    state.committed(0, 8, true);
+    assert_eq!(state.due_commits(), []);
+    state.committed(0, 5, true);
+    assert_eq!(state.due_commits(), [(0, 8)]);
+}
+
+#[test]
 fn a_share_is_rounded_up() {
     let mut state: State<Item> = State::new(limits());
     (0..3).for_each(|partition| state.assign(partition, 0, Some(0)));
