@@ -131,6 +131,7 @@ pub(super) fn places(
         }
     });
     let offsets = offsets(consumer, topic, unknown, timeout)?;
+    let offsets: Vec<_> = offsets.into_iter().collect::<Result<_, _>>()?;
     let places = (0..)
         .zip(&plan.begins)
         .map(|(partition, begin)| match *begin {
@@ -167,7 +168,8 @@ impl Asked {
     }
 }
 
-/// The offset after the last record of each partition, as a reader of committed records sees it. None where Kafka does not say.
+/// The offset after the last record of each partition, as a reader of committed records sees it; only of those where Kafka says it, and
+/// None where it says none.
 pub(super) fn ends(
     consumer: &BaseConsumer<Context>,
     topic: &str,
@@ -178,7 +180,12 @@ pub(super) fn ends(
     let found = offsets(consumer, topic, asked, timeout)
         .inspect_err(|error| debug!(topic, ?error, "the ends are not known"))
         .ok()?;
-    Some(found.into_iter().collect())
+    let known = found.into_iter().filter_map(|found| {
+        found
+            .inspect_err(|error| debug!(topic, ?error, "an end is not known"))
+            .ok()
+    });
+    Some(known.collect())
 }
 
 /// A list for a commit, each with the group's note.
@@ -213,12 +220,15 @@ pub(super) fn list(
     list
 }
 
+/// Each a partition and its offset, or why there is none.
+type Offsets = Vec<Result<(i32, i64), LookupError>>;
+
 fn offsets(
     consumer: &BaseConsumer<Context>,
     topic: &str,
     asked: impl Iterator<Item = (i32, Offset)>,
     timeout: Duration,
-) -> Result<Vec<(i32, i64)>, LookupError> {
+) -> Result<Offsets, LookupError> {
     let mut list = TopicPartitionList::new();
     for (partition, offset) in asked {
         list.add_partition_offset(topic, partition, offset)
@@ -228,15 +238,24 @@ fn offsets(
         return Ok(Vec::new());
     }
     // Kafka takes "the oldest" and "the end" as times here; one request a broker answers for all partitions.
-    let found = consumer.offsets_for_times(list, timeout).map_err(failed)?;
-    let mut offsets = Vec::new();
-    for element in found.elements() {
-        element.error().map_err(failed)?;
-        if let Offset::Offset(offset) = element.offset() {
-            offsets.push((element.partition(), offset));
+    let found = consumer.offsets_for_times(list, timeout).map_err(|error| {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::UnknownPartition) => {
+                LookupError::Failed("the partition has no leader".to_owned())
+            }
+            _ => failed(error),
         }
-    }
-    Ok(offsets)
+    })?;
+    let offsets = found.elements().into_iter().filter_map(|element| {
+        if let Err(error) = element.error() {
+            return Some(Err(failed(error)));
+        }
+        match element.offset() {
+            Offset::Offset(offset) => Some(Ok((element.partition(), offset))),
+            _ => None,
+        }
+    });
+    Ok(offsets.collect())
 }
 
 fn failed(error: KafkaError) -> LookupError {

@@ -35,6 +35,8 @@ pub(super) struct Questions {
     places: Option<Question>,
     others: VecDeque<Question>,
     last: Option<Question>,
+    /// Questions asked since that of the last kind.
+    asked_before_last: u32,
     asking: bool,
 }
 
@@ -46,6 +48,7 @@ impl Questions {
             places: None,
             others: VecDeque::new(),
             last: None,
+            asked_before_last: 0,
             asking: false,
         }
     }
@@ -76,7 +79,7 @@ impl Questions {
         self.go_on()
     }
 
-    /// Asks what nobody waits for, once nothing else is to be asked.
+    /// Asks what nobody waits for, once nothing else is to be asked, or enough else was.
     ///
     /// # Errors
     ///
@@ -124,12 +127,25 @@ impl Questions {
                 // The group may have been stopped meanwhile.
                 let _ = answers.send(Command::Found(found));
             })?;
+        let is_last_due = self.last.is_some() && self.asked_before_last >= OTHERS_BEFORE_LAST;
         let next = self.places.take();
-        let next = next.or_else(|| self.others.pop_front());
-        let next = next.or_else(|| self.last.take());
+        let next = next.or_else(|| self.others.pop_front_if(|_| !is_last_due));
+        let next = match next {
+            Some(other) => {
+                self.asked_before_last += 1;
+                Some(other)
+            }
+            None => {
+                self.asked_before_last = 0;
+                self.last.take()
+            }
+        };
         // The thread waits for it.
         let _ = hand_over.send(next.expect("one waits"));
         self.asking = true;
         Ok(())
     }
 }
+
+/// Where clients keep asking, the rest comes after so many questions.
+const OTHERS_BEFORE_LAST: u32 = 3;

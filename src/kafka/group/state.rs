@@ -105,6 +105,8 @@ struct PendingMark {
     partition: i32,
     next: i64,
     deadline: u64,
+    /// The deadline, where the partition's end is to be known.
+    end_deadline: u64,
     end: EndAsked,
 }
 
@@ -274,6 +276,9 @@ impl<R: Record> State<R> {
                 false => self.ready.insert(partition),
                 true => self.ready.remove(&partition),
             };
+        }
+        if !self.marks.is_empty() {
+            self.retry_marks(|mark| mark.partition == partition && mark.next <= offset + 1);
         }
     }
 

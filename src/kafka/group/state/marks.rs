@@ -3,8 +3,8 @@
 use super::{Action, EndAsked, Marked, Member, PendingMark, Record, Stale, State};
 
 impl<R: Record> State<R> {
-    /// A mark: `offset` is processed. It is answered by `Marked`, at the deadline at the latest; where the partition's end is to be known,
-    /// each answer of Kafka that it waits for puts that off.
+    /// A mark: `offset` is processed. It is answered by `Marked`, at the deadline at the latest, or where the partition's end is to be
+    /// known 1.8 s after it came, if that is later.
     pub fn mark(&mut self, member: Member, partition: i32, offset: i64, now: u64, deadline: u64) {
         self.touch(member, now);
         // No partition reaches this far, and the sum stays within bounds.
@@ -14,6 +14,7 @@ impl<R: Record> State<R> {
             partition,
             next,
             deadline,
+            end_deadline: deadline.max(now + END_WAIT),
             end: EndAsked::No,
         };
         self.mark_or_wait(mark);
@@ -38,6 +39,13 @@ impl<R: Record> State<R> {
                 None => Marked::EndUnknown,
             };
             self.actions.push(Action::Marked(mark.member, marked));
+        }
+        if self.asking.contains(&partition) {
+            // All that wait came before this question.
+            let waiting = self.marks.iter_mut();
+            for mark in waiting.filter(|mark| mark.partition == partition) {
+                mark.end = EndAsked::After;
+            }
         }
         self.serve(now);
     }
@@ -71,17 +79,16 @@ impl<R: Record> State<R> {
                 Marked::Stale(Stale::NotDelivered)
             }
             Some(state) if next > state.read() => {
-                let end = match mark.end {
-                    EndAsked::After => EndAsked::After,
-                    _ if self.asking.insert(partition) => {
-                        self.actions.push(Action::AskEnd(partition));
+                mark.deadline = mark.end_deadline;
+                if mark.end != EndAsked::After {
+                    let asks = self.asking.insert(partition);
+                    mark.end = if asks {
                         EndAsked::After
-                    }
-                    _ => EndAsked::Before,
-                };
-                if end != mark.end {
-                    mark.end = end;
-                    mark.deadline += END_WAIT;
+                    } else {
+                        EndAsked::Before
+                    };
+                    self.actions
+                        .extend(asks.then_some(Action::AskEnd(partition)));
                 }
                 return Some(mark);
             }
@@ -174,5 +181,5 @@ impl<R: Record> State<R> {
 }
 
 /// Milliseconds: Kafka answers a question after the fetch that waits for records on the same connection, half a second by default, and
-/// another question may be under way.
-pub(super) const END_WAIT: u64 = 1000;
+/// another question may be under way. Client libraries wait 2 s and more for a reply.
+pub(super) const END_WAIT: u64 = 1800;

@@ -84,12 +84,43 @@ fn a_mark_waits_longer_for_an_end() {
     state.mark(1, 0, 5, 0, 100);
     assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
     let deadline = state.next_deadline().expect("it waits");
-    assert_eq!(deadline, 100 + END_WAIT);
+    assert_eq!(deadline, END_WAIT);
     state.expire(deadline - 1);
     assert_eq!(state.take_actions(), []);
     state.expire(deadline);
     let unknown = Action::Marked(1, Marked::EndUnknown);
     assert_eq!(state.take_actions(), [unknown]);
+}
+
+#[test]
+fn one_end_judges_all_marks_that_came_before_it_was_asked_for() {
+    let mut state: State<Item> = State::new(limits());
+    state.assign(0, 0, Some(0));
+    state.set_joined(true, 1);
+    (1..=4).for_each(|member| state.mark(member, 0, 5, 0, 100));
+    assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
+    let stale = Marked::Stale(Stale::PastEnd { end: 2 });
+    let judged = |member| Action::Marked(member, stale.clone());
+    state.end_known(0, Some(2), 0);
+    assert_eq!(state.take_actions(), [judged(1), Action::AskEnd(0)]);
+    state.end_known(0, Some(2), 0);
+    assert_eq!(state.take_actions(), [judged(2), judged(3), judged(4)]);
+}
+
+#[test]
+fn a_mark_that_waits_is_taken_once_so_much_was_read() {
+    let mut state: State<Item> = State::new(limits());
+    state.assign(0, 0, Some(0));
+    state.set_joined(true, 1);
+    state.mark(1, 0, 0, 0, 100);
+    assert_eq!(state.take_actions(), [Action::AskEnd(0)]);
+    let item = Item {
+        partition: 0,
+        offset: 0,
+        size: 1,
+    };
+    state.fetched(0, 0, Some(item), None, 0);
+    assert_eq!(state.take_actions(), [Action::Marked(1, Marked::Taken)]);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use tracing::{debug, warn};
 use super::super::questions::Found;
 use super::super::state::{Action, Marked, Member};
 use super::super::{Delivered, Refusal, lookup};
-use super::joining::LOOKUP_TIMEOUT;
 use super::{Reply, Thread};
 use crate::kafka::native;
 use crate::message::Record;
@@ -60,7 +59,7 @@ impl Thread {
                 let topic = self.key.topic.clone();
                 let asked = self.questions.ask(move |consumer| {
                     let partitions = [partition].into_iter();
-                    let ends = lookup::ends(consumer, &topic, partitions, LOOKUP_TIMEOUT);
+                    let ends = lookup::ends(consumer, &topic, partitions, END_TIMEOUT);
                     Found::End(
                         partition,
                         ends.and_then(|ends| ends.get(&partition).copied()),
@@ -137,5 +136,7 @@ impl Thread {
 }
 
 const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
+/// A leader that hangs holds up the other questions for so long.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// Milliseconds in which a broker that is there has answered a new consumer.
 const ANSWER_TIME: u64 = 1500;
