@@ -105,7 +105,7 @@ fn daemons_that_begin_a_group_together_skip_nothing() {
         );
         let first = eventually("it is read", || {
             let found = clients.iter_mut().find_map(|(client, _)| {
-                let found = client.call("MGET COUNT 1 WAIT 100").array();
+                let found = mget(client, "MGET COUNT 1 WAIT 100");
                 found.into_iter().next()
             });
             found.map(|message| Message::parse(message).offset)

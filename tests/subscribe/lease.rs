@@ -98,7 +98,7 @@ fn every_record_goes_to_one_of_several_subscribers() {
             let found = &found;
             scope.spawn(move || {
                 while found.lock().expect("no panic").len() < count {
-                    let messages = client.call("MGET COUNT 50 WAIT 100").array();
+                    let messages = mget(&mut client, "MGET COUNT 50 WAIT 100");
                     for message in messages.into_iter().map(Message::parse) {
                         mark(&mut client, message.partition, message.offset);
                         found
