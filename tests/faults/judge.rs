@@ -36,7 +36,14 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
             SECOND => world.second.as_ref().expect("the plan has it"),
             _ => &world.kafka,
         };
-        let mut now = read(kafka, &topic.name);
+        let now = insist(|| try_read(kafka, &topic.name, A_MINUTE).and_then(some));
+        let mut now = match now {
+            Ok(now) => now,
+            Err(why) => {
+                evidence.troubles.push(why);
+                Vec::new()
+            }
+        };
         for (before, now) in topic.partitions.drain(..).zip(&mut now) {
             now.records.extend(before.records);
             now.records.sort_by_key(|record| record.offset);
@@ -65,10 +72,7 @@ fn drain(world: &World) -> Result<(), String> {
         .orders
         .drain
         .store(true, std::sync::atomic::Ordering::SeqCst);
-    let partitions = world.kafka.partitions(&world.topic);
-    let ends: Vec<_> = (0..partitions)
-        .map(|partition| world.kafka.bounds(&world.topic, partition).1)
-        .collect();
+    let ends = insist(|| ends(world))?;
     let deadline = Instant::now() + world.plan.drain;
     loop {
         let behind = behind(world, &ends);
@@ -83,6 +87,37 @@ fn drain(world: &World) -> Result<(), String> {
             ));
         }
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The offset behind the last record of each partition.
+fn ends(world: &World) -> Result<Vec<i64>, String> {
+    let kafka = &world.kafka;
+    let partitions = 0..kafka.try_partitions(&world.topic, A_MINUTE)?;
+    let ends = partitions.map(|partition| kafka.try_bounds(&world.topic, partition, A_MINUTE));
+    some(
+        ends.map(|bounds| Ok(bounds?.1))
+            .collect::<Result<_, String>>()?,
+    )
+}
+
+/// A broker that has just been started may know no topic yet.
+fn some<T>(partitions: Vec<T>) -> Result<Vec<T>, String> {
+    match partitions.is_empty() {
+        true => Err("Kafka does not know the topic".into()),
+        false => Ok(partitions),
+    }
+}
+
+/// Asks again for some minutes: an hour's run is not to end without a judgement because Kafka takes its time.
+fn insist<T>(mut ask: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    let deadline = Instant::now() + 5 * A_MINUTE;
+    loop {
+        match ask() {
+            Ok(found) => return Ok(found),
+            Err(why) if Instant::now() > deadline => return Err(why),
+            Err(_) => std::thread::sleep(Duration::from_millis(500)),
+        }
     }
 }
 
@@ -249,3 +284,5 @@ impl<'a> Told<'a> {
         })
     }
 }
+
+const A_MINUTE: Duration = Duration::from_secs(60);

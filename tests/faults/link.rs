@@ -141,5 +141,5 @@ impl Drop for Link {
     }
 }
 
-/// Far more than any command may take: the delivery timeout and the longest MGET are shorter.
-pub const REPLY: Duration = Duration::from_secs(60);
+/// Far more than any command may take: the delivery timeout, the longest MGET and several pauses of a daemon are shorter.
+pub const REPLY: Duration = Duration::from_secs(120);

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::common::daemon::{Config, Daemon};
 use crate::history::{Figures, Life, Time};
@@ -17,7 +20,7 @@ pub struct Node {
     recorder: Arc<Recorder>,
     /// Whether it is meant to run.
     up: bool,
-    paused: bool,
+    paused: Option<Pause>,
 }
 
 impl Node {
@@ -29,7 +32,7 @@ impl Node {
             life,
             recorder: recorder.clone(),
             up: true,
-            paused: false,
+            paused: None,
         }
     }
 
@@ -43,6 +46,8 @@ impl Node {
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.ends();
+        self.daemon.signal(libc::SIGKILL);
+        self.paused = None;
         self.daemon.kill();
     }
 
@@ -66,7 +71,6 @@ impl Node {
             self.kill();
         }
         self.up = true;
-        self.paused = false;
         let life = new_life(&self.recorder, self.number);
         self.life.store(life, Ordering::SeqCst);
         self.daemon.start_again();
@@ -80,19 +84,17 @@ impl Node {
         self.daemon.reload();
     }
 
+    /// For [`LONGEST_PAUSE`] at most, whatever keeps the scenario from resuming it.
     pub fn pause(&mut self) {
         let now = self.recorder.now();
         let life = self.life.load(Ordering::SeqCst);
         self.recorder.evidence().lives[life].paused.push(now);
         self.daemon.signal(libc::SIGSTOP);
-        self.paused = true;
+        self.paused = Some(Pause::begin(self.daemon.pid()));
     }
 
     pub fn resume(&mut self) {
-        if self.paused {
-            self.daemon.signal(libc::SIGCONT);
-            self.paused = false;
-        }
+        self.paused = None;
     }
 
     /// Runs, as it should.
@@ -148,6 +150,38 @@ impl Node {
     }
 }
 
+/// The process goes on when this value ends, or by itself.
+struct Pause {
+    /// Nothing is sent: it is dropped.
+    over: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Pause {
+    #[allow(unsafe_code)]
+    fn begin(pid: u32) -> Self {
+        let pid = i32::try_from(pid).expect("a pid");
+        let (over, ended) = channel::<()>();
+        let thread = thread::spawn(move || {
+            let _over_or_too_long = ended.recv_timeout(LONGEST_PAUSE);
+            // SAFETY: no memory is touched; the node waits for this thread before it waits for the process.
+            unsafe { libc::kill(pid, libc::SIGCONT) };
+        });
+        Self {
+            over: Some(over),
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        drop(self.over.take());
+        let thread = self.thread.take().expect("it was started");
+        thread.join().expect("it does not panic");
+    }
+}
+
 fn new_life(recorder: &Recorder, daemon: usize) -> usize {
     let started = recorder.now();
     let mut evidence = recorder.evidence();
@@ -161,3 +195,6 @@ fn new_life(recorder: &Recorder, daemon: usize) -> usize {
     });
     evidence.lives.len() - 1
 }
+
+/// Clients wait for a daemon that does not answer, but not for ever.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);

@@ -61,7 +61,7 @@ impl World {
     pub fn new(plan: Plan, seed: u64, time: Duration) -> Self {
         let recorder = Arc::new(Recorder::new());
         let brokers = Brokers::default();
-        brokers.revive();
+        brokers.heal_all().expect("the brokers answer");
         let kafka = Kafka::at(&crate::common::server("DATABUS_FAULTS_KAFKA"));
         let (group, topic) = (unique("g"), unique("t"));
         kafka.create_topic(&topic, plan.partitions, &plan.topic_settings);
@@ -187,8 +187,18 @@ impl World {
 
     /// It comes back.
     pub fn cure(&mut self, broker: i32) {
-        self.brokers.heal(broker);
-        self.did(format!("broker {broker} is back"));
+        match self.brokers.heal(broker) {
+            Ok(()) => self.did(format!("broker {broker} is back")),
+            Err(why) => self.did(format!("broker {broker} is not back: {why}")),
+        }
+    }
+
+    /// All come back, and answer.
+    pub fn cure_all(&mut self) {
+        if let Err(why) = self.brokers.heal_all() {
+            self.recorder
+                .trouble(format!("brokers do not come back: {why}"));
+        }
     }
 
     /// Every client connects anew, at once.
@@ -199,7 +209,7 @@ impl World {
 
     /// Everything is as it should be.
     pub fn heal(&mut self) {
-        self.brokers.heal_all();
+        self.cure_all();
         for node in &mut self.nodes {
             node.heal();
         }

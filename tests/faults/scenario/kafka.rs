@@ -68,7 +68,7 @@ fn coordinator(world: &mut World) {
 
 fn controller(world: &mut World) {
     each_ill(world, |world, _| {
-        Some(world.brokers.controller(&world.kafka.brokers))
+        world.brokers.controller(&world.kafka.brokers)
     });
 }
 
@@ -89,7 +89,7 @@ fn each_ill(world: &mut World, who: fn(&World, i32) -> Option<i32>) {
         let time = world.some_time(seconds(from), seconds(to));
         world.wait(time);
         world.cure(broker);
-        world.brokers.heal_all();
+        world.cure_all();
         let time = world.some_time(seconds(1), seconds(3));
         world.wait(time);
     }
@@ -133,7 +133,7 @@ fn away(world: &mut World) {
     for broker in 1..=3 {
         world.cure(broker);
     }
-    world.brokers.heal_all();
+    world.cure_all();
     world.wait(seconds(2));
 }
 
@@ -145,14 +145,14 @@ fn min_insync_plan() -> Plan {
 
 fn min_insync(world: &mut World) {
     let controller = world.brokers.controller(&world.kafka.brokers);
-    let broker = controller % 3 + 1;
+    let broker = controller.unwrap_or(3) % 3 + 1;
     world.harm(broker, Ill::Killed);
     let left = world
         .until
         .saturating_duration_since(std::time::Instant::now());
     world.wait(left);
     world.cure(broker);
-    world.brokers.heal_all();
+    world.cure_all();
     world.wait(seconds(2));
 }
 
