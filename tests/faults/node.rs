@@ -45,14 +45,19 @@ impl Node {
 
     /// SIGKILL.
     pub fn kill(&mut self) {
-        self.ends();
-        self.daemon.signal(libc::SIGKILL);
+        if self.runs() {
+            self.ends();
+            self.daemon.signal(libc::SIGKILL);
+        }
         self.paused = None;
         self.daemon.kill();
     }
 
     /// SIGTERM; it must end well.
     pub fn terminate(&mut self) {
+        if !self.runs() {
+            return;
+        }
         self.ends();
         let status = self.daemon.terminate();
         if status.success() {
@@ -86,6 +91,9 @@ impl Node {
 
     /// For [`LONGEST_PAUSE`] at most, whatever keeps the scenario from resuming it.
     pub fn pause(&mut self) {
+        if !self.runs() {
+            return;
+        }
         let now = self.recorder.now();
         let life = self.life.load(Ordering::SeqCst);
         self.recorder.evidence().lives[life].paused.push(now);
@@ -105,15 +113,29 @@ impl Node {
         }
     }
 
-    /// Takes down where it ended though nobody asked it to, or panicked.
-    pub fn look(&mut self) {
+    /// Whether it does; takes down where it ended though nobody asked it to.
+    fn runs(&mut self) -> bool {
         if self.up
             && let Some(status) = self.daemon.ended()
         {
             let what = format!("daemon {} ended by itself: {status}", self.number);
             self.recorder.trouble(what);
             self.ends();
+            self.paused = None;
         }
+        self.up
+    }
+
+    /// Starts it again where it ended by itself.
+    pub fn look_after(&mut self) {
+        if self.up && !self.runs() {
+            self.start_again();
+        }
+    }
+
+    /// Takes down where it ended though nobody asked it to, or panicked.
+    pub fn look(&mut self) {
+        self.runs();
         let log = self.daemon.log();
         for line in log.lines().filter(|line| line.contains("panicked")) {
             let what = format!("daemon {}: {line}", self.number);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Scenario, daemon, kafka, millis, seconds};
 use crate::brokers::ILLS;
 use crate::load::subscriber::Manner;
+use crate::node::Node;
 use crate::plan::Plan;
 use crate::world::World;
 
@@ -44,6 +45,7 @@ fn run(world: &mut World) {
     let mut broken = Broken::default();
     while world.goes_on() {
         wake(world, &mut broken);
+        world.nodes.iter_mut().for_each(Node::look_after);
         let choice = world.rng.u32(..100);
         let node = world.rng.usize(..world.nodes.len());
         let broker = world.rng.i32(1..=3);
