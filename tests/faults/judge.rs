@@ -1,5 +1,6 @@
 //! After the faults: lets the groups finish, reads what lies in Kafka, and has it judged.
 
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::checker::{self, Violation};
@@ -9,6 +10,7 @@ use crate::history::{
     Evidence, Figures, Lane, OWN_KEY, Partition, Rebalance, Rebalanced, Record, Time, Usage,
 };
 use crate::load::message::id_of;
+use crate::load::publisher::publish_at_last;
 use crate::node::Node;
 use crate::twins;
 use crate::world::{SECOND, World};
@@ -17,6 +19,7 @@ use crate::world::{SECOND, World};
 pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
     world.heal();
     world.stop_publishing();
+    let written = publish_again(world);
     let drained = drain(world);
     world.stop_reading();
     world.kept.clear();
@@ -26,9 +29,8 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
         node.look();
     }
     let mut evidence = world.recorder.evidence().clone();
-    if let Err(late) = drained {
-        evidence.troubles.push(late);
-    }
+    evidence.troubles.extend(written);
+    evidence.troubles.extend(drained.err());
     // What was deleted was read before.
     let topics = evidence.topics.iter_mut();
     for topic in topics.filter(|topic| topic.until.is_none()) {
@@ -65,6 +67,33 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
     (evidence, violations)
 }
 
+/// One record of each lane through each daemon, once Kafka is well: what was not taken, and why.
+fn publish_again(world: &mut World) -> Vec<String> {
+    if let Err(why) = insist(|| ends(world)) {
+        return vec![why];
+    }
+    let mut pairs = Vec::new();
+    for number in 0..world.field.targets.len() {
+        for lane in 0..world.plan.lanes.len() {
+            pairs.push((number, lane, world.rng.fork()));
+        }
+    }
+    let field = &world.field;
+    thread::scope(|scope| {
+        let tries = pairs.into_iter().map(|(daemon, lane, rng)| {
+            let target = &field.targets[daemon];
+            let one = move || publish_at_last(field, target, lane, rng, WELL_AGAIN);
+            (daemon, lane, scope.spawn(one))
+        });
+        let tries: Vec<_> = tries.collect();
+        let refused = tries.into_iter().filter_map(|(daemon, lane, one)| {
+            let why = one.join().expect("it does not panic").err()?;
+            Some(format!("all is well again, and daemon {daemon} writes nothing of lane {lane} within {WELL_AGAIN:?}: {why}"))
+        });
+        refused.collect()
+    })
+}
+
 /// Until every group has committed all there is.
 fn drain(world: &World) -> Result<(), String> {
     world
@@ -86,7 +115,7 @@ fn drain(world: &World) -> Result<(), String> {
                 behind.join(", ")
             ));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -116,7 +145,7 @@ fn insist<T>(mut ask: impl FnMut() -> Result<T, String>) -> Result<T, String> {
         match ask() {
             Ok(found) => return Ok(found),
             Err(why) if Instant::now() > deadline => return Err(why),
-            Err(_) => std::thread::sleep(Duration::from_millis(500)),
+            Err(_) => thread::sleep(Duration::from_millis(500)),
         }
     }
 }
@@ -156,7 +185,7 @@ fn measure(world: &World) {
             after.threads > before.threads || after.descriptors > before.descriptors
         };
         while more(&after) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(100));
             after = node.figures();
         }
         world.recorder.evidence().usage.push(Usage {
@@ -286,3 +315,5 @@ impl<'a> Told<'a> {
 }
 
 const A_MINUTE: Duration = Duration::from_secs(60);
+/// How long after its return Kafka may have too few replicas, on a slow machine.
+const WELL_AGAIN: Duration = Duration::from_secs(40);

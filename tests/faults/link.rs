@@ -30,6 +30,15 @@ pub struct Link {
 #[derive(Debug)]
 pub struct Broken;
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum Unopened {
+    /// AUTH was answered by this.
+    Refused(String),
+    /// Nobody is there, or whoever is there does not answer.
+    Unreachable(String),
+}
+
 impl Link {
     /// Connects and authenticates; the reason where that is not possible now.
     pub fn open(
@@ -37,21 +46,22 @@ impl Link {
         target: &Target,
         identity: &str,
         lane: Option<usize>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Unopened> {
+        let unreachable = |error: std::io::Error| Unopened::Unreachable(error.to_string());
         let known = recorder.now();
-        let mut client =
-            Client::try_connect(target.address, REPLY).map_err(|error| error.to_string())?;
+        let mut client = Client::try_connect(target.address, REPLY).map_err(unreachable)?;
         client
             .try_send(request(&["AUTH", identity]))
-            .map_err(|error| error.to_string())?;
+            .map_err(unreachable)?;
         match client.try_read() {
             Ok(reply) if reply == ok() => {}
-            Ok(reply) => return Err(format!("{reply:?}")),
+            Ok(Value::Error(why)) => return Err(Unopened::Refused(why)),
+            Ok(reply) => return Err(Unopened::Refused(format!("{reply:?}"))),
             Err(error) => {
                 if error.kind() == std::io::ErrorKind::WouldBlock {
                     recorder.trouble(format!("AUTH was not answered within {REPLY:?}"));
                 }
-                return Err(error.to_string());
+                return Err(unreachable(error));
             }
         }
         // A process that ended in between answers no more on this connection.

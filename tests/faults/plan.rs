@@ -28,6 +28,10 @@ pub struct Plan {
     pub second: bool,
     /// How long a silent subscriber keeps its partitions at least, where that is not the usual.
     pub lease: Option<Duration>,
+    /// Whether neither Kafka nor a daemon is harmed: each SET is `+OK`, and no connection ends that its client does not end.
+    pub calm: bool,
+    /// What replies may begin with because the scenario takes grants away.
+    pub refusals: &'static [&'static str],
     /// How long the group may take to be read to its end, when all is well again.
     pub drain: Duration,
 }
@@ -77,6 +81,8 @@ impl Plan {
             clock: false,
             second: false,
             lease: None,
+            calm: false,
+            refusals: &[],
             drain: Duration::from_secs(60),
         }
     }
@@ -86,8 +92,16 @@ impl Plan {
         self
     }
 
+    pub fn calm(mut self) -> Self {
+        self.calm = true;
+        self
+    }
+
     pub fn change(mut self, change: fn(Config) -> Config) -> Self {
         self.change = change;
         self
     }
 }
+
+/// Where grants go: to subscribe, or all of them.
+pub const GRANTS_GO: &[&str] = &["NOPERM ", "WRONGPASS "];

@@ -70,6 +70,8 @@ impl World {
             targets: Vec::new(),
             lanes: setup::addresses(&plan, &group, &topic),
             orders: Arc::new(Orders::default()),
+            calm: plan.calm,
+            refusals: plan.refusals,
         };
         let mut world = Self {
             partitions: Arc::new(AtomicI32::new(plan.partitions)),

@@ -5,6 +5,7 @@ pub mod observer;
 pub mod publisher;
 pub mod subscriber;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::link::{Link, Target};
+use crate::history::Time;
+use crate::link::{Link, Target, Unopened};
 use crate::recorder::Recorder;
 
 /// What all clients know.
@@ -22,6 +24,10 @@ pub struct Field {
     pub targets: Vec<Target>,
     pub lanes: Vec<LaneAddress>,
     pub orders: Arc<Orders>,
+    /// See [`crate::plan::Plan::calm`].
+    pub calm: bool,
+    /// See [`crate::plan::Plan::refusals`].
+    pub refusals: &'static [&'static str],
 }
 
 /// How to become a client of a lane.
@@ -46,6 +52,8 @@ pub struct Orders {
     changed: Condvar,
     /// SETs so far, for the bound.
     pub sent: AtomicU64,
+    /// By process of a daemon: when it is known to have grants.
+    loaded: Mutex<BTreeMap<usize, Time>>,
 }
 
 /// Threads that end when they are told to.
@@ -106,6 +114,52 @@ impl Orders {
 }
 
 impl Field {
+    /// Connects to this daemon. A refusal that the scenario is no reason for is a trouble: the last good set of grants is in force.
+    pub fn open(
+        &self,
+        target: &Target,
+        identity: &str,
+        lane: Option<usize>,
+    ) -> Result<Link, String> {
+        let (before, invoked) = (target.life.load(Ordering::SeqCst), self.recorder.now());
+        match Link::open(&self.recorder, target, identity, lane) {
+            Ok(link) => {
+                let mut loaded = self.orders.loaded.lock().expect("no holder panics");
+                let life = self.recorder.evidence().connections[link.id].life;
+                // Where the process is another one by now, this tells nothing of it.
+                if life == before {
+                    loaded.entry(life).or_insert_with(|| self.recorder.now());
+                }
+                Ok(link)
+            }
+            Err(Unopened::Refused(why)) => {
+                let loaded = self.orders.loaded.lock().expect("no holder panics");
+                let another = target.life.load(Ordering::SeqCst) != before;
+                let new = loaded.get(&before).is_none_or(|since| *since > invoked);
+                let starts = why.starts_with(NOT_LOADED) && (another || new);
+                if !starts && !self.may_refuse(&why) {
+                    let what = format!("AUTH was refused, and nothing of grants changed: {why}");
+                    self.recorder.trouble(what);
+                }
+                Err(why)
+            }
+            Err(Unopened::Unreachable(why)) => Err(why),
+        }
+    }
+
+    /// Whether the scenario takes away what this says.
+    pub fn may_refuse(&self, why: &str) -> bool {
+        self.refusals.iter().any(|known| why.starts_with(known))
+    }
+
+    /// The other side ended a connection, or answered nothing.
+    fn broke(&self, connection: usize) {
+        if self.calm {
+            let what = format!("connection {connection} broke, and nothing is harmed");
+            self.recorder.trouble(what);
+        }
+    }
+
     /// Connects to one of the daemons, again and again, with a back-off; None where it is told to stop.
     fn connect(
         &self,
@@ -117,7 +171,7 @@ impl Field {
         let mut wait = Duration::from_millis(20);
         while goes_on() {
             let target = rng.choice(&self.targets).expect("a daemon").clone();
-            if let Ok(link) = Link::open(&self.recorder, &target, identity, lane) {
+            if let Ok(link) = self.open(&target, identity, lane) {
                 return Some((link, target));
             }
             thread::sleep(wait.mul_f64(0.5 + rng.f64()));
@@ -126,3 +180,6 @@ impl Field {
         None
     }
 }
+
+/// A process that has just started.
+const NOT_LOADED: &str = "ERR grants are not loaded yet";

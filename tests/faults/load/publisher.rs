@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
@@ -10,7 +10,7 @@ use super::Field;
 use super::message::tombstone;
 use crate::common::resp::{Value, ok, request};
 use crate::history::{OWN_KEY, Outcome, Set, Time};
-use crate::link::{Broken, Link};
+use crate::link::{Broken, Link, Target};
 
 /// How a publisher behaves.
 #[derive(Clone, Copy)]
@@ -36,14 +36,52 @@ pub fn publish(field: &Field, style: Style, mut rng: Rng) {
                 continue;
             }
             let mut batch = Batch::new(field, style, link.id, count, &mut sequence, &mut rng);
-            let whole = batch.exchange(&mut link);
+            let whole = batch.exchange(field, &mut link);
             field.recorder.evidence().sets.append(&mut batch.sets);
             if !whole {
+                field.broke(link.id);
                 break;
             }
             field
                 .orders
                 .rest(epoch, style.pause.mul_f64(2.0 * rng.f64()));
+        }
+    }
+}
+
+/// One record of a lane, through this daemon, on one connection, which goes on whatever is answered: written at last, or why not.
+pub fn publish_at_last(
+    field: &Field,
+    target: &Target,
+    lane: usize,
+    mut rng: Rng,
+    within: Duration,
+) -> Result<(), String> {
+    let style = Style {
+        lane,
+        depth: 1,
+        pause: Duration::ZERO,
+        padding: 10,
+    };
+    let deadline = Instant::now() + within;
+    let mut link = loop {
+        match field.open(target, &field.lanes[lane].publish, None) {
+            Ok(link) => break link,
+            Err(why) if Instant::now() > deadline => return Err(why),
+            Err(_) => thread::sleep(AGAIN),
+        }
+    };
+    let mut sequence = 0;
+    loop {
+        let mut batch = Batch::new(field, style, link.id, 1, &mut sequence, &mut rng);
+        let whole = batch.exchange(field, &mut link);
+        let outcome = batch.sets[0].outcome;
+        field.recorder.evidence().sets.append(&mut batch.sets);
+        match outcome {
+            Outcome::Written => return Ok(()),
+            _ if !whole => return Err("the connection broke".into()),
+            outcome if Instant::now() > deadline => return Err(format!("{outcome:?}")),
+            _ => thread::sleep(AGAIN),
         }
     }
 }
@@ -114,15 +152,15 @@ impl Batch {
     }
 
     /// Sends all, reads the replies; false where the connection broke.
-    fn exchange(&mut self, link: &mut Link) -> bool {
+    fn exchange(&mut self, field: &Field, link: &mut Link) -> bool {
         let before = link.now();
         for set in &mut self.sets {
             set.invoked = before;
         }
-        link.send(&self.bytes).is_ok() && self.hear(link, before).is_ok()
+        link.send(&self.bytes).is_ok() && self.hear(field, link, before).is_ok()
     }
 
-    fn hear(&mut self, link: &mut Link, before: Time) -> Result<(), Broken> {
+    fn hear(&mut self, field: &Field, link: &mut Link, before: Time) -> Result<(), Broken> {
         let mut queued = Vec::new();
         if self.is_transaction {
             link.reply(before, "MULTI")?;
@@ -134,35 +172,56 @@ impl Batch {
                 continue;
             }
             set.answered = Some(answered);
-            set.outcome = outcome(&reply);
+            set.outcome = outcome(field, &reply);
         }
         if self.is_transaction {
             let (reply, answered) = link.reply(before, "EXEC")?;
             let replies = match reply {
-                Value::Array(replies) => replies,
+                Value::Array(replies) if replies.len() == queued.len() => replies,
+                Value::Array(replies) => {
+                    let (count, sent) = (replies.len(), queued.len());
+                    let what = format!("EXEC of {sent} commands was answered by {count} replies");
+                    field.recorder.trouble(what);
+                    return Err(Broken);
+                }
                 // It stands for all of them.
                 error => vec![error; queued.len()],
             };
             for (set, reply) in queued.into_iter().zip(replies) {
                 set.answered = Some(answered);
-                set.outcome = outcome(&reply);
+                set.outcome = outcome(field, &reply);
             }
         }
         Ok(())
     }
 }
 
-/// Any error but one says that the record is certainly not there.
-fn outcome(reply: &Value) -> Outcome {
-    match reply {
+/// Any error but one says that the record is certainly not there. Which there may be, and when, is judged here.
+fn outcome(field: &Field, reply: &Value) -> Outcome {
+    let outcome = match reply {
         Value::Integer(1) => Outcome::Written,
         reply if *reply == ok() => Outcome::Written,
         Value::Error(text) if text.starts_with("ERR may have been written") => Outcome::Maybe,
         _ => Outcome::NotWritten,
+    };
+    let known = match reply {
+        Value::Error(text) => {
+            outcome == Outcome::Maybe
+                || text.starts_with("ERR not written")
+                || field.may_refuse(text)
+        }
+        _ => outcome == Outcome::Written,
+    };
+    if !known || (field.calm && outcome != Outcome::Written) {
+        let what = format!("a SET was answered by {reply:?}, and nothing is a reason for it");
+        field.recorder.trouble(what);
     }
+    outcome
 }
 
 /// Few, so that order matters.
 const KEYS: u32 = 12;
 /// SETs of a run, so that memory is bounded.
 const MOST: u64 = 4_000_000;
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(200);

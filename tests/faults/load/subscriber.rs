@@ -35,11 +35,14 @@ pub fn subscribe(field: &Field, lane: usize, manner: Manner, mut rng: Rng) {
     let goes_on = || field.orders.reading();
     while let Some((link, target)) = field.connect(&mut rng, &identity, Some(lane), goes_on) {
         let marker = match manner {
-            Manner::Pooled => Link::open(&field.recorder, &target, &identity, Some(lane)).ok(),
+            Manner::Pooled => field.open(&target, &identity, Some(lane)).ok(),
             _ => None,
         };
+        let id = link.id;
         // Whether it broke, or left of its own will: the next one comes.
-        let _ = client.work(link, marker, &mut rng);
+        if client.work(link, marker, &mut rng).is_err() {
+            field.broke(id);
+        }
     }
 }
 
@@ -110,11 +113,15 @@ impl Subscriber<'_> {
     fn read(&mut self, link: &mut Link, format: Format, count: &str) -> Result<(), Broken> {
         let mget = ["MGET", format.word(), "COUNT", count, "WAIT", "500"];
         let (invoked, reply, answered) = link.command(&mget)?;
+        let shown = match &reply {
+            Value::Error(text) => text.clone(),
+            _ => "what it may not be".into(),
+        };
         let records = match reply {
             Value::Array(messages) => messages.into_iter().map(|one| format.read(one)).collect(),
             Value::Error(text) => {
                 thread::sleep(Duration::from_millis(100));
-                match known(&text) {
+                match known(&text) || self.field.may_refuse(&text) {
                     true => return Ok(()),
                     false => None,
                 }
@@ -122,10 +129,7 @@ impl Subscriber<'_> {
             _ => None,
         };
         let Some(records): Option<Vec<Delivered>> = records else {
-            let what = format!(
-                "connection {}: MGET was answered by what it may not be",
-                link.id
-            );
+            let what = format!("connection {}: MGET was answered by {shown}", link.id);
             self.field.recorder.trouble(what);
             return Err(Broken);
         };
@@ -191,7 +195,6 @@ fn known(error: &str) -> bool {
     let known = [
         "ERR group is being joined, try again",
         "ERR app moved to cluster",
-        "NOPERM ",
     ];
     known.iter().any(|known| error.starts_with(known))
         || (error.starts_with("ERR cluster '") && error.contains("cannot be reached"))

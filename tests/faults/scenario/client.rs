@@ -21,7 +21,12 @@ pub fn all() -> Vec<Scenario> {
     vec![
         scenario("client-vanishes", 4, vanishing_plan, vanish),
         scenario("client-reads-nothing", 6, unread_plan, read_nothing),
-        scenario("client-half-a-command", 6, Plan::usual, half_commands),
+        scenario(
+            "client-half-a-command",
+            6,
+            || Plan::usual().calm(),
+            half_commands,
+        ),
         scenario("client-many", 8, many_plan, scattering),
         scenario("client-pooled", 8, pooled_plan, scattering),
         scenario("client-never-marks", 8, unmarked_plan, scattering),
@@ -29,7 +34,7 @@ pub fn all() -> Vec<Scenario> {
 }
 
 fn vanishing_plan() -> Plan {
-    let mut plan = Plan::usual();
+    let mut plan = Plan::usual().calm();
     plan.network = true;
     // TCP takes up to 50 s to notice.
     plan.drain = Duration::from_secs(100);
@@ -65,10 +70,10 @@ fn far(world: &mut World, lane: usize, subscribes: bool) -> Option<Link> {
     } else {
         &address.publish
     };
-    let (recorder, target) = (world.recorder.clone(), world.field.targets[0].clone());
+    let (field, target) = (&world.field, &world.field.targets[0]);
     let network = world.network.as_ref().expect("the plan has one");
     let mut link = network
-        .inside(|| Link::open(&recorder, &target, identity, subscribes.then_some(lane)))
+        .inside(|| field.open(target, identity, subscribes.then_some(lane)))
         .ok()?;
     if subscribes {
         // The first is read and not marked, the second is on its way.
@@ -89,17 +94,17 @@ fn far(world: &mut World, lane: usize, subscribes: bool) -> Option<Link> {
 fn far_and_waiting(world: &World) -> Option<Link> {
     let colourless = &world.field.lanes[0].subscribe;
     let identity = colourless.replace("color=", "color=grey");
-    let (recorder, target) = (&world.recorder, &world.field.targets[0]);
+    let (field, target) = (&world.field, &world.field.targets[0]);
     let network = world.network.as_ref().expect("the plan has one");
     let mut link = network
-        .inside(|| Link::open(recorder, target, &identity, None))
+        .inside(|| field.open(target, &identity, None))
         .ok()?;
     let _ = link.send(&request(&["MGET", "WAIT", "3000"]));
     Some(link)
 }
 
 fn unread_plan() -> Plan {
-    let mut plan = Plan::usual();
+    let mut plan = Plan::usual().calm();
     // Where the replies fit into the system's buffers, it is a client that is silent.
     plan.change = |config| {
         let config = config.limit("write_timeout", "\"2s\"");
@@ -116,14 +121,14 @@ fn read_nothing(world: &mut World) {
         let address = world.field.lanes[lane].clone();
         let target = world.field.targets[0].clone();
         world.did("a subscriber and a publisher read nothing");
-        if let Ok(mut link) = Link::open(&world.recorder, &target, &address.subscribe, Some(lane)) {
+        if let Ok(mut link) = world.field.open(&target, &address.subscribe, Some(lane)) {
             link.patience(millis(300));
             let mgets = request(&["MGET", "raw", "COUNT", "1000", "WAIT", "0"]).repeat(200);
             (0..200).all(|_| link.send(&mgets).is_ok());
             link.doubt();
             world.kept.push(link);
         }
-        if let Ok(mut link) = Link::open(&world.recorder, &target, &address.publish, None) {
+        if let Ok(mut link) = world.field.open(&target, &address.publish, None) {
             link.patience(millis(300));
             let style = Style { lane, ..QUICK };
             let mut sequence = 0;
@@ -154,7 +159,7 @@ fn half_commands(world: &mut World) {
         world.did("half a command");
         let address = world.field.lanes[0].clone();
         let target = world.field.targets[0].clone();
-        if let Ok(mut link) = Link::open(&world.recorder, &target, &address.publish, None) {
+        if let Ok(mut link) = world.field.open(&target, &address.publish, None) {
             let whole = request(&["SET", "k1", "\"half a command\""]);
             let end = world.rng.usize(1..whole.len());
             let _ = link.send(&whole[..end]);
@@ -172,7 +177,7 @@ fn half_commands(world: &mut World) {
 
 /// A thousand of them.
 fn many_plan() -> Plan {
-    let mut plan = Plan::usual();
+    let mut plan = Plan::usual().calm();
     let quiet = Style {
         lane: 0,
         depth: 2,
@@ -186,7 +191,7 @@ fn many_plan() -> Plan {
 }
 
 fn pooled_plan() -> Plan {
-    let mut plan = Plan::usual();
+    let mut plan = Plan::usual().calm();
     plan.subscribers = [
         (0, Manner::Pooled),
         (1, Manner::Pooled),
@@ -197,7 +202,7 @@ fn pooled_plan() -> Plan {
 }
 
 fn unmarked_plan() -> Plan {
-    let mut plan = Plan::usual();
+    let mut plan = Plan::usual().calm();
     plan.subscribers.extend([
         (0, Manner::NeverMarks),
         (1, Manner::NeverMarks),

@@ -2,7 +2,7 @@
 
 use super::{Scenario, millis, seconds};
 use crate::common::daemon::CLUSTER;
-use crate::plan::Plan;
+use crate::plan::{GRANTS_GO, Plan};
 use crate::world::World;
 
 pub fn all() -> Vec<Scenario> {
@@ -16,7 +16,7 @@ pub fn all() -> Vec<Scenario> {
     vec![
         scenario("daemon-sigkill", 10, Plan::usual, sigkill),
         scenario("daemon-sigterm", 8, Plan::usual, sigterm),
-        scenario("daemon-sighup", 10, Plan::usual, sighup),
+        scenario("daemon-sighup", 10, granting_plan, sighup),
         scenario(
             "daemon-socket-kept",
             8,
@@ -31,6 +31,12 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario("daemon-paused", 16, || Plan::usual().daemons(2), paused),
     ]
+}
+
+fn granting_plan() -> Plan {
+    let mut plan = Plan::usual();
+    plan.refusals = GRANTS_GO;
+    plan
 }
 
 /// Killed in the middle of its work, and started again.

@@ -47,7 +47,7 @@ pub fn all() -> Vec<Scenario> {
             "kafka-partitions",
             8,
             false,
-            || Plan::usual().daemons(2),
+            || Plan::usual().daemons(2).calm(),
             partitions,
         ),
         scenario("kafka-retention", 8, false, retention_plan, retention),

@@ -8,7 +8,7 @@ use super::{Scenario, daemon, kafka, millis, seconds};
 use crate::brokers::ILLS;
 use crate::load::subscriber::Manner;
 use crate::node::Node;
-use crate::plan::Plan;
+use crate::plan::{GRANTS_GO, Plan};
 use crate::world::World;
 
 pub fn all() -> Vec<Scenario> {
@@ -28,6 +28,7 @@ fn plan() -> Plan {
         (1, Manner::NeverMarks),
         (2, Manner::Slow),
     ]);
+    plan.refusals = GRANTS_GO;
     plan.drain = seconds(90);
     plan
 }

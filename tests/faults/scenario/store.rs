@@ -13,10 +13,15 @@ pub fn all() -> Vec<Scenario> {
         plan,
         run,
     };
-    let mysql = || with(StoreKind::Mysql);
-    let redis = || with(StoreKind::Redis);
+    let mysql = || with_daemons_up(StoreKind::Mysql);
+    let redis = || with_daemons_up(StoreKind::Redis);
     vec![
-        scenario("store-away-at-start", 6, mysql, away_at_start),
+        scenario(
+            "store-away-at-start",
+            6,
+            || with(StoreKind::Mysql),
+            away_at_start,
+        ),
         scenario("store-away", 8, redis, away),
         scenario("store-slow", 8, mysql, slow),
         scenario("store-nonsense", 8, redis, nonsense),
@@ -27,6 +32,11 @@ fn with(kind: StoreKind) -> Plan {
     let mut plan = Plan::usual();
     plan.store = Some(kind);
     plan
+}
+
+/// The daemons go on, and so does what they know.
+fn with_daemons_up(kind: StoreKind) -> Plan {
+    with(kind).calm()
 }
 
 fn away_at_start(world: &mut World) {

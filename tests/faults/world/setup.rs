@@ -83,7 +83,10 @@ impl World {
             let mut config = Config::on(&self.kafka.brokers)
                 .grant(&self.group, &self.topic, "pubsub")
                 .kafka("session.timeout.ms", "6000")
-                .limit("delivery_timeout", "\"10s\"");
+                .limit(
+                    "delivery_timeout",
+                    if self.plan.calm { USUAL } else { SHORT },
+                );
             config.more += "[log]\nlevel = \"debug\"\n";
             config.store = self.store.as_ref().map(Store::section);
             if self.network.is_some() {
@@ -145,3 +148,8 @@ fn group_id(group: &str, colour: &str) -> String {
         colour => format!("{group}-{colour}"),
     }
 }
+
+/// So that faults of Kafka show soon in what is answered.
+const SHORT: &str = "\"10s\"";
+/// What there is where nothing else is said. Where Kafka is well, no machine is so slow.
+const USUAL: &str = "\"30s\"";
