@@ -83,10 +83,25 @@ impl Node {
 
     /// Reads its configuration again, by which connections change to another group, or lose theirs.
     pub fn reload_for_subscribers(&mut self) {
+        if !self.runs() {
+            return;
+        }
         let now = self.recorder.now();
         let life = self.life.load(Ordering::SeqCst);
         self.recorder.evidence().lives[life].regrouped.push(now);
-        self.daemon.reload();
+        self.reload();
+    }
+
+    /// Reads its configuration again; it must not refuse it.
+    pub fn reload(&mut self) {
+        if !self.runs() {
+            return;
+        }
+        let told = self.daemon.reload();
+        if !told.contains("reloaded") {
+            let what = format!("daemon {} does not reload: {told}", self.number);
+            self.recorder.trouble(what);
+        }
     }
 
     /// For [`LONGEST_PAUSE`] at most, whatever keeps the scenario from resuming it.

@@ -105,14 +105,14 @@ pub fn reload(world: &mut World, node: usize) {
     if choice < 3 {
         world.nodes[node].reload_for_subscribers();
     } else {
-        world.nodes[node].daemon.reload();
+        world.nodes[node].reload();
     }
     if choice < 2 {
         let time = world.some_time(millis(0), seconds(1));
         world.wait(time);
         world.nodes[node].daemon.config = before;
         world.did(format!("reload of daemon {node}: the grants come back"));
-        world.nodes[node].daemon.reload();
+        world.nodes[node].reload();
     }
 }
 

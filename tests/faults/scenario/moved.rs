@@ -33,12 +33,26 @@ fn moved(world: &mut World) {
             let time = world.some_time(seconds(1), seconds(4));
             world.wait(time);
             world.did(format!("the app moves to {cluster}"));
-            let daemon = &mut world.nodes[0].daemon;
-            daemon.config.apps[0].cluster = cluster.into();
-            daemon.reload();
+            let node = &mut world.nodes[0];
+            node.daemon.config.apps[0].cluster = cluster.into();
+            node.reload();
         }
     }
     world.wait(seconds(3));
+    arrived(world);
+}
+
+/// Else nothing moved, and nothing was tried.
+fn arrived(world: &World) {
+    let second = world.second.as_ref().expect("the plan has one");
+    for kafka in [&world.kafka, second] {
+        let partitions = 0..world.plan.partitions;
+        let mut ends = partitions.map(|number| kafka.bounds(&world.topic, number).1);
+        if ends.all(|end| end == 0) {
+            let what = format!("nothing was published to {}", kafka.brokers);
+            world.recorder.trouble(what);
+        }
+    }
 }
 
 /// Nobody publishes while it is gone: what Kafka took in the last moment would be unknown.
