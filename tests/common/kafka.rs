@@ -384,7 +384,7 @@ impl Kafka {
         let hash = group.encode_utf16().fold(0_i32, |hash, unit| {
             hash.wrapping_mul(31).wrapping_add(i32::from(unit))
         });
-        let partitions = self.partitions(OFFSETS);
+        let partitions = self.try_partitions(OFFSETS, PATIENCE).ok()?;
         (partitions > 0)
             .then(|| (hash & i32::MAX) % partitions)
             .and_then(|partition| self.leader(OFFSETS, partition))

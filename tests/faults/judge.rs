@@ -46,11 +46,15 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
                 Vec::new()
             }
         };
-        for (before, now) in topic.partitions.drain(..).zip(&mut now) {
+        for ((number, before), now) in (0..).zip(topic.partitions.drain(..)).zip(&mut now) {
             now.records.extend(before.records);
             now.records.sort_by_key(|record| record.offset);
             now.records.dedup();
             now.deleted = before.deleted;
+            // A deletion that failed may have been done all the same, or not.
+            let first = insist(|| kafka.try_bounds(&topic.name, number, A_MINUTE));
+            let first = first.map_or(i64::MAX, |(first, _)| first);
+            now.deleted.retain(|deleted| deleted.below <= first);
         }
         topic.partitions = now;
     }

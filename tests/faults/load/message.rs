@@ -1,5 +1,6 @@
 //! Messages as MGET gives them, in each of the formats, and the id that each carries.
 
+use fastrand::Rng;
 use prost::Message;
 
 use crate::common::resp::Value;
@@ -14,16 +15,35 @@ pub enum Format {
 
 pub const FORMATS: [Format; 3] = [Format::Json, Format::Pb, Format::Raw];
 
-/// The id that a value begins with; a tombstone has it in its key.
+/// The value of a record with this id: `"1f.3.hqz"`, the id, and how many bytes follow. They come from the id, so that none of them can be another
+/// one or missing.
+pub fn value(id: Id, padding: usize) -> String {
+    let filling: String = filling(id).take(padding).collect();
+    format!("\"{id:x}.{padding}.{filling}\"")
+}
+
+fn filling(id: Id) -> impl Iterator<Item = char> {
+    let mut rng = Rng::with_seed(id);
+    std::iter::from_fn(move || Some(rng.lowercase()))
+}
+
+/// The id that a value begins with, where the value is whole; a tombstone has it in its key.
 pub fn id_of(key: &[u8], value: Option<&[u8]>) -> Option<Id> {
-    let hex = match value.filter(|value| !value.is_empty()) {
+    match value.filter(|value| !value.is_empty()) {
         Some(value) => {
             let text = std::str::from_utf8(value).ok()?.trim_matches('"');
-            text.split_once('.')?.0
+            let (hex, rest) = text.split_once('.')?;
+            let (count, found) = rest.split_once('.')?;
+            let id = Id::from_str_radix(hex, 16).ok()?;
+            let whole = count.parse() == Ok(found.len());
+            let mut both = filling(id).zip(found.chars());
+            (whole && both.all(|(meant, found)| meant == found)).then_some(id)
         }
-        None => std::str::from_utf8(key).ok()?.strip_prefix(TOMBSTONE)?,
-    };
-    Id::from_str_radix(hex, 16).ok()
+        None => {
+            let hex = std::str::from_utf8(key).ok()?.strip_prefix(TOMBSTONE)?;
+            Id::from_str_radix(hex, 16).ok()
+        }
+    }
 }
 
 /// The key of a tombstone that carries this id.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use super::Field;
-use super::message::tombstone;
+use super::message::{tombstone, value};
 use crate::common::resp::{Value, ok, request};
 use crate::history::{OWN_KEY, Outcome, Set, Time};
 use crate::link::{Broken, Link, Target};
@@ -116,8 +116,8 @@ impl Batch {
         for _ in 0..count {
             *sequence += 1;
             let id = ((connection as u64) << 32) | *sequence;
-            let padding = ".".repeat(rng.usize(..=style.padding));
-            let (number, value) = (rng.u32(..KEYS), format!("\"{id:x}.{padding}\""));
+            let value = value(id, rng.usize(..=style.padding));
+            let number = rng.u32(..KEYS);
             let (key, command) = (format!("k{number}"), rng.u32(..12));
             batch.bytes.extend(match command {
                 0 => request(&["HSET", &key, "\n\x06\n\x01a\x12\x01b", &value]),

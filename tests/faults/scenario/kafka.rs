@@ -79,8 +79,9 @@ fn each_ill(world: &mut World, who: fn(&World, i32) -> Option<i32>) {
             return;
         }
         let partition = round % world.partitions.load(Ordering::Relaxed);
-        let Some(broker) = who(world, partition) else {
-            world.wait(seconds(1));
+        let Some(broker) = found(world, |world| who(world, partition)) else {
+            let what = format!("nobody to be {ill:?}: the role has no broker");
+            world.recorder.trouble(what);
             continue;
         };
         world.harm(broker, ill);
@@ -93,6 +94,17 @@ fn each_ill(world: &mut World, who: fn(&World, i32) -> Option<i32>) {
         let time = world.some_time(seconds(1), seconds(3));
         world.wait(time);
     }
+}
+
+/// The broker that has a role, which may go to another one at this moment.
+fn found(world: &World, who: impl Fn(&World) -> Option<i32>) -> Option<i32> {
+    (0..60).find_map(|_| {
+        let broker = who(world);
+        if broker.is_none() {
+            world.wait(seconds(1));
+        }
+        broker
+    })
 }
 
 /// Records are given up soon, while their leader still waits for the other brokers to have them.
@@ -226,7 +238,7 @@ fn try_delete_records(world: &mut World) -> Result<(), String> {
         known[at].records.extend(gone.cloned());
         known[at].deleted.push(Deleted { below, from });
     }
-    // Where it fails, it may have been done all the same: the judge takes it for possible.
+    // Where it fails, it may have been done all the same: the judge looks where the partition begins.
     let done = world
         .kafka
         .try_delete_records(&world.topic, partition, below);
