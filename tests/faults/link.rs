@@ -123,10 +123,12 @@ impl Link {
         let _ = self.breaks();
     }
 
-    /// How long a write may wait from now on.
-    pub fn patience(&self, time: Duration) {
+    /// From now on little is received that nobody reads, and a write may wait for so long.
+    pub fn narrow(&self, time: Duration) {
         let stream = self.client.stream();
         stream.set_write_timeout(Some(time)).expect("not zero");
+        let socket = socket2::SockRef::from(stream);
+        socket.set_recv_buffer_size(4096).expect("a TCP socket");
     }
 
     pub fn client(&mut self) -> &mut Client {

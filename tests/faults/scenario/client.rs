@@ -1,8 +1,9 @@
 //! What clients do to daemons.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Scenario, millis, seconds};
+use crate::common::PATIENCE;
 use crate::common::resp::request;
 use crate::link::Link;
 use crate::load::publisher::{Batch, Style};
@@ -20,7 +21,7 @@ pub fn all() -> Vec<Scenario> {
     };
     vec![
         scenario("client-vanishes", 4, vanishing_plan, vanish),
-        scenario("client-reads-nothing", 6, unread_plan, read_nothing),
+        scenario("client-reads-nothing", 8, unread_plan, read_nothing),
         scenario(
             "client-half-a-command",
             6,
@@ -56,7 +57,7 @@ fn vanish(world: &mut World) {
         gone.iter_mut().for_each(Link::doubt);
         world.wait(seconds(2));
         // So that others can come from there; those that are gone keep silent, since nobody reads or writes.
-        world.until = world.until.min(std::time::Instant::now());
+        world.until = world.until.min(Instant::now());
     }
     // They are kept until the end: were they closed here, and the link mended, the daemon would be told.
     world.kept.append(&mut gone);
@@ -105,74 +106,116 @@ fn far_and_waiting(world: &World) -> Option<Link> {
 
 fn unread_plan() -> Plan {
     let mut plan = Plan::usual().calm();
-    // Where the replies fit into the system's buffers, it is a client that is silent.
-    plan.change = |config| {
-        let config = config.limit("write_timeout", "\"2s\"");
-        config.limit("lease_idle_timeout", "\"5s\"")
-    };
+    plan.change = |config| config.limit("write_timeout", "\"5s\"");
+    // So that records, too, are more than a connection takes.
+    plan.publishers.push(Style {
+        pause: millis(200),
+        padding: 60_000,
+        ..QUICK
+    });
     plan.lease = Some(seconds(4));
     plan
 }
 
 /// Replies pile up until the daemon reads no more, and closes.
 fn read_nothing(world: &mut World) {
+    let mut blocked = Vec::new();
     while world.goes_on() {
         let lane = world.rng.usize(..world.plan.lanes.len());
-        let address = world.field.lanes[lane].clone();
-        let target = world.field.targets[0].clone();
-        world.did("a subscriber and a publisher read nothing");
-        if let Ok(mut link) = world.field.open(&target, &address.subscribe, Some(lane)) {
-            link.patience(millis(300));
-            let mgets = request(&["MGET", "raw", "COUNT", "1000", "WAIT", "0"]).repeat(200);
-            (0..200).all(|_| link.send(&mgets).is_ok());
-            link.doubt();
-            world.kept.push(link);
-        }
-        if let Ok(mut link) = world.field.open(&target, &address.publish, None) {
-            link.patience(millis(300));
-            let style = Style { lane, ..QUICK };
-            let mut sequence = 0;
-            for _ in 0..20 {
-                let batch = Batch::new(
-                    &world.field,
-                    style,
-                    link.id,
-                    100,
-                    &mut sequence,
-                    &mut world.rng,
-                );
-                if !batch.send_only(&world.field, &mut link) {
-                    break;
+        for subscribes in [true, false] {
+            match unread(world, 0, lane, subscribes) {
+                Some((link, true)) => blocked.push(link),
+                _ => {
+                    let what = "a client that reads nothing was not blocked".into();
+                    world.recorder.trouble(what);
                 }
             }
-            link.doubt();
-            world.kept.push(link);
         }
         let time = world.some_time(millis(500), millis(1500));
         world.wait(time);
     }
+    let deadline = Instant::now() + PATIENCE;
+    for link in &mut blocked {
+        while !closed(link) {
+            if Instant::now() > deadline {
+                let what = format!("connection {} reads nothing and is not closed", link.id);
+                world.recorder.trouble(what);
+                break;
+            }
+            world.wait(millis(100));
+        }
+    }
+    world.did("those that read nothing are closed");
+}
+
+/// A client that asks for much and reads none of it; and whether that kept it from asking on.
+pub fn unread(
+    world: &mut World,
+    node: usize,
+    lane: usize,
+    subscribes: bool,
+) -> Option<(Link, bool)> {
+    let what = if subscribes {
+        "subscriber"
+    } else {
+        "publisher"
+    };
+    world.did(format!("a {what} of daemon {node} reads nothing"));
+    let address = &world.field.lanes[lane];
+    let (identity, lane_read) = if subscribes {
+        (&address.subscribe, Some(lane))
+    } else {
+        (&address.publish, None)
+    };
+    let target = &world.field.targets[node];
+    let mut link = world.field.open(target, identity, lane_read).ok()?;
+    link.narrow(millis(300));
+    if subscribes {
+        let _ = link.send(&request(&["MGET", "raw", "COUNT", "1000", "WAIT", "0"]).repeat(50));
+    } else {
+        let style = Style { lane, ..QUICK };
+        let batch = Batch::new(&world.field, style, link.id, 500, &mut 0, &mut world.rng);
+        batch.send_only(&world.field, &mut link);
+    }
+    link.doubt();
+    let echo = request(&["ECHO", &"x".repeat(64 << 10)]);
+    let error = (0..MUCH).find_map(|_| link.client().try_send(&echo).err());
+    Some((link, error.is_some_and(|error| is_late(&error))))
+}
+
+fn closed(link: &mut Link) -> bool {
+    let sent = link.client().try_send(b"x");
+    sent.is_err_and(|error| !is_late(&error))
+}
+
+fn is_late(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error.kind(), TimedOut | WouldBlock)
 }
 
 /// What is not whole is never written: a record of it would be one that nobody sent.
 fn half_commands(world: &mut World) {
     while world.goes_on() {
-        world.did("half a command");
-        let address = world.field.lanes[0].clone();
-        let target = world.field.targets[0].clone();
-        if let Ok(mut link) = world.field.open(&target, &address.publish, None) {
-            let whole = request(&["SET", "k1", "\"half a command\""]);
-            let end = world.rng.usize(1..whole.len());
-            let _ = link.send(&whole[..end]);
-            match world.rng.u32(..3) {
-                0 => {}
-                1 => link.client().finish_sending(),
-                _ => world.kept.push(link),
-            }
-        }
+        half_a_command(world, 0);
         let time = world.some_time(millis(0), millis(300));
         world.wait(time);
     }
     world.kept.clear();
+}
+
+pub fn half_a_command(world: &mut World, node: usize) {
+    world.did(format!("half a command for daemon {node}"));
+    let (address, target) = (&world.field.lanes[0], &world.field.targets[node]);
+    if let Ok(mut link) = world.field.open(target, &address.publish, None) {
+        let whole = request(&["SET", "k1", "\"half a command\""]);
+        let end = world.rng.usize(1..whole.len());
+        let _ = link.send(&whole[..end]);
+        match world.rng.u32(..3) {
+            0 => {}
+            1 => link.client().finish_sending(),
+            _ => world.kept.push(link),
+        }
+    }
 }
 
 /// A thousand of them.
@@ -226,3 +269,5 @@ const QUICK: Style = Style {
     pause: Duration::ZERO,
     padding: 100,
 };
+/// Commands of 64 KiB: far more than the buffers of both sides hold.
+const MUCH: usize = 1000;
