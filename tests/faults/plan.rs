@@ -28,7 +28,9 @@ pub struct Plan {
     pub second: bool,
     /// How long a silent subscriber keeps its partitions at least, where that is not the usual.
     pub lease: Option<Duration>,
-    /// Whether neither Kafka nor a daemon is harmed: each SET is `+OK`, and no connection ends that its client does not end.
+    /// Whether no daemon is harmed, and no grant goes: no connection ends that its client does not end, whatever is answered.
+    pub steady: bool,
+    /// Whether Kafka is not harmed either: each SET is `+OK`.
     pub calm: bool,
     /// What replies may begin with because the scenario takes grants away.
     pub refusals: &'static [&'static str],
@@ -81,6 +83,7 @@ impl Plan {
             clock: false,
             second: false,
             lease: None,
+            steady: false,
             calm: false,
             refusals: &[],
             drain: Duration::from_secs(60),
@@ -92,9 +95,14 @@ impl Plan {
         self
     }
 
+    pub fn steady(mut self) -> Self {
+        self.steady = true;
+        self
+    }
+
     pub fn calm(mut self) -> Self {
         self.calm = true;
-        self
+        self.steady()
     }
 
     pub fn change(mut self, change: fn(Config) -> Config) -> Self {

@@ -70,6 +70,7 @@ impl World {
             targets: Vec::new(),
             lanes: setup::addresses(&plan, &group, &topic),
             orders: Arc::new(Orders::default()),
+            steady: plan.steady,
             calm: plan.calm,
             refusals: plan.refusals,
         };

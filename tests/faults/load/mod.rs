@@ -24,6 +24,8 @@ pub struct Field {
     pub targets: Vec<Target>,
     pub lanes: Vec<LaneAddress>,
     pub orders: Arc<Orders>,
+    /// See [`crate::plan::Plan::steady`].
+    pub steady: bool,
     /// See [`crate::plan::Plan::calm`].
     pub calm: bool,
     /// See [`crate::plan::Plan::refusals`].
@@ -154,8 +156,8 @@ impl Field {
 
     /// The other side ended a connection, or answered nothing.
     fn broke(&self, connection: usize) {
-        if self.calm {
-            let what = format!("connection {connection} broke, and nothing is harmed");
+        if self.steady {
+            let what = format!("connection {connection} broke, and no daemon is harmed");
             self.recorder.trouble(what);
         }
     }

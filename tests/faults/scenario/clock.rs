@@ -15,7 +15,7 @@ pub fn all() -> Vec<Scenario> {
 }
 
 fn plan() -> Plan {
-    let mut plan = Plan::usual();
+    let mut plan = Plan::usual().steady();
     plan.clock = true;
     plan
 }

@@ -24,24 +24,30 @@ pub fn all() -> Vec<Scenario> {
             "kafka-leader",
             24,
             true,
-            || Plan::usual().daemons(2),
+            || Plan::usual().daemons(2).steady(),
             leader,
         ),
         scenario(
             "kafka-coordinator",
             24,
             true,
-            || Plan::usual().daemons(2),
+            || Plan::usual().daemons(2).steady(),
             coordinator,
         ),
         scenario(
             "kafka-controller",
             24,
             true,
-            || Plan::usual().daemons(2),
+            || Plan::usual().daemons(2).steady(),
             controller,
         ),
-        scenario("kafka-away", 10, true, || Plan::usual().daemons(2), away),
+        scenario(
+            "kafka-away",
+            10,
+            true,
+            || Plan::usual().daemons(2).steady(),
+            away,
+        ),
         scenario("kafka-min-insync", 12, true, min_insync_plan, min_insync),
         scenario(
             "kafka-partitions",
@@ -109,7 +115,9 @@ fn found(world: &World, who: impl Fn(&World) -> Option<i32>) -> Option<i32> {
 
 /// Records are given up soon, while their leader still waits for the other brokers to have them.
 fn impatient_plan() -> Plan {
-    let mut plan = Plan::usual().change(|config| config.limit("delivery_timeout", "\"3s\""));
+    let mut plan = Plan::usual()
+        .steady()
+        .change(|config| config.limit("delivery_timeout", "\"3s\""));
     // Many, so that records of different age share a request.
     let style = Style {
         pause: millis(1500),
@@ -150,7 +158,7 @@ fn away(world: &mut World) {
 }
 
 fn min_insync_plan() -> Plan {
-    let mut plan = Plan::usual();
+    let mut plan = Plan::usual().steady();
     plan.topic_settings.push(("min.insync.replicas", "3"));
     plan
 }
@@ -189,7 +197,7 @@ pub fn grow(world: &mut World) {
 
 /// The blue group never marks, so its position stays behind.
 fn retention_plan() -> Plan {
-    let mut plan = Plan::usual();
+    let mut plan = Plan::usual().calm();
     plan.subscribers = vec![
         (0, Manner::Plain),
         (0, Manner::Slow),

@@ -16,7 +16,7 @@ pub fn all() -> Vec<Scenario> {
     };
     vec![
         scenario("app-moved", 8, moving_plan, moved),
-        scenario("topic-made-anew", 10, Plan::usual, made_anew),
+        scenario("topic-made-anew", 10, || Plan::usual().steady(), made_anew),
     ]
 }
 
