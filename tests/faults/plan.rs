@@ -18,7 +18,7 @@ pub struct Plan {
     pub subscribers: Vec<(usize, Manner)>,
     /// What is special about the daemons.
     pub change: fn(Config) -> Config,
-    /// A database that the daemons have their grants from.
+    /// A database that the last of the daemons has its grants from.
     pub store: Option<StoreKind>,
     /// Whether there is a network whose link can be cut; daemons listen on its near end.
     pub network: bool,

@@ -75,7 +75,13 @@ fn sighup(world: &mut World) {
 /// Something else each time: a grant that goes and comes back, a cluster with other settings, another limit.
 pub fn reload(world: &mut World, node: usize) {
     let number = world.rng.u32(..1000);
-    let choice = world.rng.u32(..4);
+    // The configuration has no grants where a database has them.
+    let first = if world.nodes[node].daemon.config.store.is_some() {
+        2
+    } else {
+        0
+    };
+    let choice = world.rng.u32(first..4);
     let config = &mut world.nodes[node].daemon.config;
     let before = config.clone();
     let what = match choice {

@@ -1,6 +1,7 @@
 //! What happens to brokers and topics.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::{Scenario, millis, seconds};
 use crate::brokers::{ILLS, Ill};
@@ -43,7 +44,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario(
             "kafka-away",
-            10,
+            20,
             true,
             || Plan::usual().daemons(2).steady(),
             away,
@@ -140,21 +141,25 @@ fn follower(world: &mut World) {
     }
 }
 
-/// All of them, for the whole time.
+/// All of them, killed and hung in turn: for a minute each where there is the time, else for some seconds.
 fn away(world: &mut World) {
-    let ill = *world.rng.choice(&[Ill::Killed, Ill::Hung]).expect("two");
+    let left = world.until.saturating_duration_since(Instant::now());
+    let time = if left < seconds(120) { 10 } else { 60 };
+    for ill in [Ill::Killed, Ill::Hung] {
+        all_away(world, ill, seconds(time));
+        world.wait(seconds(2));
+    }
+}
+
+pub fn all_away(world: &mut World, ill: Ill, time: Duration) {
     for broker in 1..=3 {
         world.harm(broker, ill);
     }
-    let left = world
-        .until
-        .saturating_duration_since(std::time::Instant::now());
-    world.wait(left);
+    world.wait(time);
     for broker in 1..=3 {
         world.cure(broker);
     }
     world.cure_all();
-    world.wait(seconds(2));
 }
 
 fn min_insync_plan() -> Plan {
@@ -167,9 +172,7 @@ fn min_insync(world: &mut World) {
     let controller = world.brokers.controller(&world.kafka.brokers);
     let broker = controller.unwrap_or(3) % 3 + 1;
     world.harm(broker, Ill::Killed);
-    let left = world
-        .until
-        .saturating_duration_since(std::time::Instant::now());
+    let left = world.until.saturating_duration_since(Instant::now());
     world.wait(left);
     world.cure(broker);
     world.cure_all();

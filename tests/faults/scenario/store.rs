@@ -76,7 +76,19 @@ fn slow(world: &mut World) {
         world.did("the store goes on");
         store(world).revive();
         world.wait(millis(500));
+        late(world);
     }
+}
+
+/// Each of its answers comes, and takes its time.
+pub fn late(world: &mut World) {
+    world.did("the store answers late");
+    for _ in 0..6 {
+        store(world).hang();
+        world.wait(millis(400));
+        store(world).revive();
+    }
+    world.did("the store answers at once");
 }
 
 fn nonsense(world: &mut World) {
@@ -96,6 +108,6 @@ fn nonsense(world: &mut World) {
     }
 }
 
-fn store(world: &mut World) -> &mut Store {
+pub fn store(world: &mut World) -> &mut Store {
     world.store.as_mut().expect("the plan has one")
 }

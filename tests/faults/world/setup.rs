@@ -88,7 +88,9 @@ impl World {
                     if self.plan.calm { USUAL } else { SHORT },
                 );
             config.more += "[log]\nlevel = \"debug\"\n";
-            config.store = self.store.as_ref().map(Store::section);
+            // Beside others, the last has its grants from the database.
+            let last = number + 1 == self.plan.daemons;
+            config.store = self.store.as_ref().filter(|_| last).map(Store::section);
             if self.network.is_some() {
                 config.listen.set_ip(near_address().into());
             }
