@@ -1,17 +1,15 @@
 //! After the faults: lets the groups finish, reads what lies in Kafka, and has it judged.
 
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::checker::{self, Violation};
 use crate::common::PATIENCE;
 use crate::common::kafka::{self, Kafka};
-use crate::history::{
-    Evidence, Figures, Lane, OWN_KEY, Partition, Rebalance, Rebalanced, Record, Time, Usage,
-};
+use crate::history::{Evidence, Figures, OWN_KEY, Partition, Record, Usage};
 use crate::load::message::id_of;
 use crate::load::publisher::publish_at_last;
-use crate::node::Node;
+use crate::rebalanced;
 use crate::twins;
 use crate::world::{SECOND, World};
 
@@ -64,7 +62,7 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
     }
     // Where the clock was set, the log's times mean nothing.
     for node in world.nodes.iter().filter(|_| !world.plan.clock) {
-        rebalances(world, node, &mut evidence);
+        rebalanced::read(&world.recorder, node, &mut evidence);
     }
     twins::tell_apart(&mut evidence);
     let violations = checker::check(&evidence);
@@ -240,81 +238,6 @@ fn known(record: &kafka::Record) -> Record {
             .and_then(|key| key.parse().ok())
             .unwrap_or(OWN_KEY),
         colour: text(colour.and_then(|(_, colour)| colour.as_ref())),
-    }
-}
-
-/// What the daemon's log tells of partitions that it was given and gave back.
-fn rebalances(world: &World, node: &Node, evidence: &mut Evidence) {
-    for line in node.daemon.log().lines() {
-        let Some(told) = Told::from_line(line) else {
-            continue;
-        };
-        let at = world.recorder.time_of(told.when);
-        let lives = evidence.lives.iter().enumerate().rev();
-        let mut own = lives.filter(|(_, life)| life.daemon == node.number && life.started <= at);
-        let lane = lane_of(evidence, &told, at);
-        if let (Some((life, _)), Some(lane)) = (own.next(), lane) {
-            evidence
-                .rebalances
-                .extend(told.partitions.iter().map(|&partition| Rebalance {
-                    life,
-                    lane,
-                    partition,
-                    at,
-                    kind: told.kind,
-                }));
-        }
-    }
-}
-
-/// The lane that is meant: a topic that was deleted counts until then, and from then on the one that was made anew.
-fn lane_of(evidence: &Evidence, told: &Told, at: Time) -> Option<usize> {
-    let of = |lane: &Lane| {
-        let topic = &evidence.topics[lane.topic];
-        let same = topic.cluster == told.cluster && topic.name == told.topic;
-        (same && lane.group == told.group).then_some(topic.until.unwrap_or(Time::MAX))
-    };
-    let lanes = evidence.lanes.iter().enumerate();
-    let meant = lanes.filter_map(|(number, lane)| Some((of(lane)?, number)));
-    let meant = meant.filter(|(until, _)| at < *until).min();
-    meant.map(|(_, number)| number)
-}
-
-/// `2026-01-31T12:00:00.000Z DEBUG assigned cluster=cluster1 group=g topic=t partitions=[0, 1]`
-struct Told<'a> {
-    when: SystemTime,
-    kind: Rebalanced,
-    cluster: &'a str,
-    group: &'a str,
-    topic: &'a str,
-    partitions: Vec<i32>,
-}
-
-impl<'a> Told<'a> {
-    fn from_line(line: &'a str) -> Option<Self> {
-        let (when, rest) = line.split_once(' ')?;
-        let (rest, kind) = match rest.trim_start().strip_prefix("DEBUG ")? {
-            rest if rest.starts_with("assigned ") => (rest, Rebalanced::Assigned),
-            rest if rest.starts_with("revoked ") => (rest, Rebalanced::Revoked),
-            _ => return None,
-        };
-        let field = |name: &str| {
-            let (_, value) = rest.split_once(name)?;
-            value.split_ascii_whitespace().next()
-        };
-        let (_, list) = rest.split_once('[')?;
-        let (list, _) = list.split_once(']')?;
-        let partitions = list
-            .split(',')
-            .filter_map(|number| number.trim().parse().ok());
-        Some(Self {
-            when: humantime::parse_rfc3339(when).ok()?,
-            kind,
-            cluster: field("cluster=")?,
-            group: field("group=")?,
-            topic: field("topic=")?,
-            partitions: partitions.collect(),
-        })
     }
 }
 

@@ -18,6 +18,7 @@ mod load;
 mod network;
 mod node;
 mod plan;
+mod rebalanced;
 mod recorder;
 mod report;
 mod scenario;
