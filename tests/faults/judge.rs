@@ -1,5 +1,6 @@
 //! After the faults: lets the groups finish, reads what lies in Kafka, and has it judged.
 
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
     world.heal();
     world.stop_publishing();
     let written = publish_again(world);
-    let drained = drain(world);
+    let drained = drain(world, &world.kafka, 0);
     world.stop_reading();
     world.kept.clear();
     world.stop_watching();
@@ -71,7 +72,7 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
 
 /// One record of each lane through each daemon, once Kafka is well: what was not taken, and why.
 fn publish_again(world: &mut World) -> Vec<String> {
-    if let Err(why) = insist(|| ends(world)) {
+    if let Err(why) = insist(|| ends(&world.kafka, &world.topic)) {
         return vec![why];
     }
     let mut pairs = Vec::new();
@@ -96,17 +97,14 @@ fn publish_again(world: &mut World) -> Vec<String> {
     })
 }
 
-/// Until every group has committed all there is.
-fn drain(world: &World) -> Result<(), String> {
-    world
-        .field
-        .orders
-        .drain
-        .store(true, std::sync::atomic::Ordering::SeqCst);
-    let ends = insist(|| ends(world))?;
+/// Until every group has committed all there is of a topic, by its index, which lies there. Nobody publishes, and from then on everybody drains.
+pub fn drain(world: &World, kafka: &Kafka, topic: usize) -> Result<(), String> {
+    let orders = &world.field.orders;
+    orders.drain.store(true, Ordering::SeqCst);
+    let ends = insist(|| ends(kafka, &world.topic))?;
     let deadline = Instant::now() + world.plan.drain;
     loop {
-        let behind = behind(world, &ends);
+        let behind = behind(world, topic, &ends);
         if behind.is_empty() {
             return Ok(());
         }
@@ -122,10 +120,9 @@ fn drain(world: &World) -> Result<(), String> {
 }
 
 /// The offset behind the last record of each partition.
-fn ends(world: &World) -> Result<Vec<i64>, String> {
-    let kafka = &world.kafka;
-    let partitions = 0..kafka.try_partitions(&world.topic, A_MINUTE)?;
-    let ends = partitions.map(|partition| kafka.try_bounds(&world.topic, partition, A_MINUTE));
+fn ends(kafka: &Kafka, topic: &str) -> Result<Vec<i64>, String> {
+    let partitions = 0..kafka.try_partitions(topic, A_MINUTE)?;
+    let ends = partitions.map(|partition| kafka.try_bounds(topic, partition, A_MINUTE));
     some(
         ends.map(|bounds| Ok(bounds?.1))
             .collect::<Result<_, String>>()?,
@@ -152,14 +149,14 @@ fn insist<T>(mut ask: impl FnMut() -> Result<T, String>) -> Result<T, String> {
     }
 }
 
-fn behind(world: &World, ends: &[i64]) -> Vec<String> {
+fn behind(world: &World, topic: usize, ends: &[i64]) -> Vec<String> {
     let evidence = world.recorder.evidence();
     let mut behind = Vec::new();
     for (number, lane) in evidence
         .lanes
         .iter()
         .enumerate()
-        .filter(|(_, lane)| lane.topic == 0)
+        .filter(|(_, lane)| lane.topic == topic)
     {
         for (partition, end) in (0..).zip(ends) {
             let mut commits = evidence.commits.iter().rev();

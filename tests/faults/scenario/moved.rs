@@ -1,5 +1,7 @@
 //! What an app has on one cluster and then on another, and a topic that is another one under the same name.
 
+use std::sync::atomic::Ordering;
+
 use super::{Scenario, seconds};
 use crate::history::Topic;
 use crate::judge;
@@ -32,14 +34,34 @@ fn moved(world: &mut World) {
         for cluster in [SECOND, "cluster1"] {
             let time = world.some_time(seconds(1), seconds(4));
             world.wait(time);
-            world.did(format!("the app moves to {cluster}"));
-            let node = &mut world.nodes[0];
-            node.daemon.config.apps[0].cluster = cluster.into();
-            node.reload();
+            move_to(world, cluster);
         }
     }
     world.wait(seconds(3));
     arrived(world);
+    finish_second(world);
+}
+
+fn move_to(world: &mut World, cluster: &str) {
+    world.did(format!("the app moves to {cluster}"));
+    let node = &mut world.nodes[0];
+    node.daemon.config.apps[0].cluster = cluster.into();
+    node.reload();
+}
+
+/// What lies on the second cluster is read to its end there; then all goes on where it began.
+fn finish_second(world: &mut World) {
+    world.stop_publishing();
+    move_to(world, SECOND);
+    let second = world.second.as_ref().expect("the plan has one");
+    if let Err(late) = judge::drain(world, second, 1) {
+        let what = format!("on the second cluster: {late}");
+        world.recorder.trouble(what);
+    }
+    move_to(world, "cluster1");
+    world.field.orders.drain.store(false, Ordering::SeqCst);
+    world.start_publishing();
+    world.wait(seconds(2));
 }
 
 /// Else nothing moved, and nothing was tried.
