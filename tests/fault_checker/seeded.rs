@@ -2,6 +2,7 @@
 
 mod commits;
 mod delivered;
+mod owners;
 mod written;
 
 use crate::checker::{Rule, check};
@@ -49,3 +50,4 @@ fn last_moment(evidence: &Evidence) -> Time {
 /// Histories that are broken in each way.
 const SEEDS: u64 = 24;
 const SECOND: Time = 1_000_000_000;
+const MILLI: Time = 1_000_000;

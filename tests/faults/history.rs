@@ -238,6 +238,13 @@ impl Partition {
     }
 }
 
+impl Life {
+    /// The first time from then on at which connections may have changed groups.
+    pub fn regrouped_after(&self, from: Time) -> Option<Time> {
+        self.regrouped.iter().copied().find(|at| *at > from)
+    }
+}
+
 impl Lane {
     /// Whether the lane gets the record.
     pub fn gets(&self, record: &Record) -> bool {

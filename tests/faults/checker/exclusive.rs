@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::index::{Index, Place};
 use super::{Found, Rule, at};
-use crate::history::{Read, Time};
+use crate::history::{Read, Rebalanced, Time};
 
 /// A connection held a place for certain, from its reply until this end.
 #[derive(Clone, Copy)]
@@ -51,26 +51,41 @@ pub(super) fn check(index: &Index, found: &mut Found) {
 fn hold(index: &Index, read: &Read, place: Place, offset: i64) -> Hold {
     let life = index.life_of(read.connection);
     let known = &index.evidence.lives[life];
-    let regrouped = known.regrouped.iter().find(|at| **at > read.invoked);
     let ends = [
-        index.first_mark_over(place, offset),
+        index.next_mark_over(place, offset, read.invoked),
         index.evidence.connections[read.connection].ended,
         known.ended,
-        regrouped.copied(),
-        index.revoked_after(life, place, read.invoked.saturating_sub(SLACK)),
-        Some(read.answered + index.evidence.lease.unwrap_or(LEASE)),
+        known.regrouped_after(read.invoked),
+        index.revoked_after(life, place, read.invoked),
+        Some(read.invoked + index.lease()),
     ];
     let to = ends.into_iter().flatten().min().unwrap_or(Time::MAX);
-    let paused = known.paused.iter().filter(|paused| **paused > read.invoked);
-    let to_others = paused.copied().min().map_or(to, |paused| paused.min(to));
     Hold {
         connection: read.connection,
         life,
         offset,
         from: read.answered,
-        to: to.saturating_sub(SLACK),
-        to_others: to_others.saturating_sub(SLACK),
+        to,
+        to_others: to_others(index, read, place, offset).min(to),
     }
+}
+
+/// A process that was paused knows nothing of the others, until it gave the partition back. What others did with it before is told by their marks.
+fn to_others(index: &Index, read: &Read, place: Place, offset: i64) -> Time {
+    let life = index.life_of(read.connection);
+    let changes = index.changes(life, place);
+    let learned = |paused: Time| {
+        let mut later = changes.iter().filter(|(at, _)| *at > paused);
+        later.any(|(at, kind)| *kind == Rebalanced::Revoked && *at < read.invoked)
+    };
+    let paused = index.evidence.lives[life].paused.iter().copied();
+    let ignorant = paused.filter(|paused| !learned(*paused)).min();
+    let marked = index.first_mark_over(place, offset);
+    ignorant
+        .into_iter()
+        .chain(marked)
+        .min()
+        .unwrap_or(Time::MAX)
 }
 
 fn overlaps(index: &Index, place: Place, holds: &[Hold], found: &mut Found) {
@@ -111,8 +126,3 @@ fn both_certain(index: &Index, first: &Hold, second: &Hold) -> bool {
     }
     first.to_others > second.from && second.to_others > second.from && !index.foggy(second.from)
 }
-
-/// The log's clock has milliseconds.
-const SLACK: Time = 5_000_000;
-/// A connection that is silent for 5 minutes loses its lease; from then on nothing is claimed.
-const LEASE: Time = 290_000_000_000;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::index::{Index, Place};
 use super::{Found, Rule, at};
-use crate::history::{Marked, Read, Time};
+use crate::history::{Mark, Marked, Read, Time};
 
 pub(super) fn check(index: &Index, found: &mut Found) {
     let taken = taken(index);
@@ -34,20 +34,20 @@ pub(super) fn check(index: &Index, found: &mut Found) {
     }
 }
 
-/// Marks that were taken, by life and place: when they were answered, and the offset.
-type Taken = HashMap<(usize, Place), Vec<(Time, i64)>>;
+/// Marks that were taken, by life and place, as they were answered.
+type Taken<'a> = HashMap<(usize, Place), Vec<(Time, &'a Mark)>>;
 
-fn taken(index: &Index) -> Taken {
+fn taken<'a>(index: &Index<'a>) -> Taken<'a> {
     let mut taken: Taken = HashMap::new();
     for mark in &index.evidence.marks {
         let lane = index.lane_of(mark.connection);
         if let (Marked::Taken, Some(answered), Some(lane)) = (mark.outcome, mark.answered, lane) {
             let at = (index.life_of(mark.connection), (lane, mark.partition));
-            taken.entry(at).or_default().push((answered, mark.offset));
+            taken.entry(at).or_default().push((answered, mark));
         }
     }
     for marks in taken.values_mut() {
-        marks.sort_unstable();
+        marks.sort_by_key(|(answered, _)| *answered);
     }
     taken
 }
@@ -60,7 +60,7 @@ fn left(index: &Index, taken: &Taken) -> Left {
     let mut left: Left = HashMap::new();
     for ((life, place), marks) in taken {
         let life = &index.evidence.lives[*life];
-        let highest = marks.iter().map(|(_, mark)| *mark).max();
+        let highest = marks.iter().map(|(_, mark)| mark.offset).max();
         if let (Some(stopped), Some(highest)) = (life.stopped, highest)
             && life.paused.is_empty()
             && index.evidence.fog.iter().all(|(from, _)| *from > stopped)
@@ -127,14 +127,17 @@ fn judge(
         return;
     };
     let before = marks.partition_point(|(answered, _)| *answered < read.invoked);
-    let mut covering = marks[..before].iter().filter(|(_, mark)| *mark >= offset);
+    let mut covering = marks[..before]
+        .iter()
+        .filter(|(_, mark)| mark.offset >= offset);
     // The latest leaves the least time for a rebalance in between.
     if let Some((when, mark)) = covering.next_back() {
-        let given_back = index.revoked_after(life, place, when.saturating_sub(SLACK));
+        let given_back = index.revoked_after(life, place, mark.invoked);
         if given_back.is_none_or(|given_back| given_back > read.answered) {
             let what = format!(
-                "{}, and the mark {mark} had its +OK at {}, since when the daemon kept the partition",
+                "{}, and the mark {} had its +OK at {}, since when the daemon kept the partition",
                 describe(),
+                mark.offset,
                 at(*when)
             );
             found.add(Rule::Redelivered, what);
@@ -145,5 +148,3 @@ fn judge(
 /// A broker that has just become a group's coordinator answers with what was committed this long before: it shows no more than its high
 /// watermark covers, which is the former leader's until its followers have fetched.
 const COORDINATOR: Time = 5_000_000_000;
-/// The log's clock has milliseconds.
-const SLACK: Time = 5_000_000;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::history::{
-    Begin, Committed, Evidence, Id, Lane, Marked, Partition, Read, Rebalanced, Record, Set, Time,
+    Begin, Committed, Evidence, Id, Lane, Mark, Marked, Partition, Read, Rebalanced, Record, Set,
+    Time,
 };
 
 /// A lane's partition.
@@ -16,6 +17,8 @@ pub struct Index<'a> {
     pub reads: BTreeMap<usize, Vec<&'a Read>>,
     /// What may have been taken, by the time of its invocation; the offset is the highest so far.
     marked: HashMap<Place, Vec<(Time, i64)>>,
+    /// The same marks, by the time of their invocation.
+    marks: HashMap<Place, Vec<&'a Mark>>,
     pub commits: HashMap<Place, Vec<&'a Committed>>,
     /// When commits were seen; the offset is the highest so far.
     committed: HashMap<Place, Vec<(Time, i64)>>,
@@ -32,6 +35,7 @@ impl<'a> Index<'a> {
             sets: evidence.sets.iter().map(|set| (set.id, set)).collect(),
             reads: BTreeMap::new(),
             marked: HashMap::new(),
+            marks: HashMap::new(),
             commits: HashMap::new(),
             committed: HashMap::new(),
             rebalances: HashMap::new(),
@@ -77,9 +81,14 @@ impl<'a> Index<'a> {
                 continue;
             };
             if mark.outcome != Marked::Refused {
-                let marks = self.marked.entry((lane, mark.partition)).or_default();
+                let place = (lane, mark.partition);
+                let marks = self.marked.entry(place).or_default();
                 marks.push((mark.invoked, mark.offset));
+                self.marks.entry(place).or_default().push(mark);
             }
+        }
+        for marks in self.marks.values_mut() {
+            marks.sort_by_key(|mark| mark.invoked);
         }
         for marks in self.marked.values_mut() {
             marks.sort_unstable();
@@ -126,13 +135,42 @@ impl<'a> Index<'a> {
         highest_before(self.committed.get(&place), time)
     }
 
-    /// The first time from then on that this process may have given the partition back. Where it is given it without having said that it gave
-    /// it back (a reload makes the group anew), that was at any time.
+    /// When the first mark that covers the offset may have been taken, of those that were not answered before `since`; at `since` the earliest.
+    pub fn next_mark_over(&self, place: Place, offset: i64, since: Time) -> Option<Time> {
+        let marks = self.marks.get(&place)?;
+        let later = marks.partition_point(|mark| mark.invoked < since);
+        let oldest = since.saturating_sub(UNDER_WAY);
+        let mut under_way = marks[..later]
+            .iter()
+            .rev()
+            .take_while(|mark| mark.invoked >= oldest);
+        let covers = |mark: &&&Mark| {
+            let answered = mark.answered.is_some_and(|answered| answered < since);
+            mark.offset >= offset && !answered
+        };
+        if under_way.any(|mark| covers(&mark)) {
+            return Some(since);
+        }
+        let first = marks[later..].iter().find(covers);
+        first.map(|mark| mark.invoked)
+    }
+
+    /// The first time from then on that this process may have given the partition back; the log's times are taken as early as they may be. Where it
+    /// is given what it has, without having said that it gave it back (a reload makes the group anew), that was at any time.
     pub fn revoked_after(&self, life: usize, place: Place, from: Time) -> Option<Time> {
         let changes = self.changes(life, place);
-        let next = changes.iter().find(|(at, _)| *at >= from);
+        let next = changes.partition_point(|(at, _)| *at < from.saturating_sub(SLACK));
+        let had = match next.checked_sub(1).map(|before| changes[before].1) {
+            Some(before) => before == Rebalanced::Assigned,
+            // Where another topic had the name before, the log may mean that.
+            None => self.lane(place.0).former.is_some(),
+        };
+        let next = match &changes[next..] {
+            [(_, Rebalanced::Assigned), rest @ ..] if !had => rest.first(),
+            all => all.first(),
+        };
         next.map(|(at, kind)| match kind {
-            Rebalanced::Revoked => *at,
+            Rebalanced::Revoked => at.saturating_sub(SLACK),
             Rebalanced::Assigned => from,
         })
     }
@@ -147,7 +185,8 @@ impl<'a> Index<'a> {
         assigned.next().map(|(at, _)| *at)
     }
 
-    fn changes(&self, life: usize, (lane, partition): Place) -> &[(Time, Rebalanced)] {
+    /// What the log of this process tells of the place, by time.
+    pub fn changes(&self, life: usize, (lane, partition): Place) -> &[(Time, Rebalanced)] {
         let changes = self.rebalances.get(&(life, lane, partition));
         changes.map_or(&[], Vec::as_slice)
     }
@@ -166,6 +205,11 @@ impl<'a> Index<'a> {
                 sent.zip(begun).is_some_and(|(sent, begun)| sent > *begun)
             }
         }
+    }
+
+    /// How long a connection that is silent keeps its partitions at least.
+    pub fn lease(&self) -> Time {
+        self.evidence.lease.unwrap_or(LEASE)
     }
 
     /// Whether Kafka was not well then.
@@ -193,3 +237,10 @@ fn highest_before(seen: Option<&Vec<(Time, i64)>>, time: Time) -> i64 {
     });
     before.map_or(-1, |(_, offset)| *offset)
 }
+
+/// The log's clock has milliseconds.
+pub const SLACK: Time = 5_000_000;
+/// A mark is answered within this, or never: the longest time for a reply, and a daemon that is paused as long.
+const UNDER_WAY: Time = 180_000_000_000;
+/// A connection that is silent for 5 minutes loses its lease; from then on nothing is claimed.
+const LEASE: Time = 290_000_000_000;
