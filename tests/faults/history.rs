@@ -106,9 +106,9 @@ pub struct Life {
     pub stopped: Option<Time>,
     /// From before each SIGSTOP.
     pub paused: Vec<Time>,
-    /// From before each reload that made its groups anew, or took grants away. Its connections learn of it one after the other, and what one
-    /// held in its group another of them may be given there.
-    pub regrouped: Vec<Time>,
+    /// From before each reload that made its groups anew, or took grants away, until all connections know of it. They learn of it one after
+    /// the other, and what one held in its group another of them may be given there.
+    pub regrouped: Vec<(Time, Time)>,
 }
 
 #[derive(Clone)]
@@ -241,7 +241,8 @@ impl Partition {
 impl Life {
     /// The first time from then on at which connections may have changed groups.
     pub fn regrouped_after(&self, from: Time) -> Option<Time> {
-        self.regrouped.iter().copied().find(|at| *at > from)
+        let mut regrouped = self.regrouped.iter().filter(|(_, until)| *until > from);
+        regrouped.next().map(|(since, _)| (*since).max(from))
     }
 }
 

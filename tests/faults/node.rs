@@ -86,10 +86,12 @@ impl Node {
         if !self.runs() {
             return;
         }
-        let now = self.recorder.now();
-        let life = self.life.load(Ordering::SeqCst);
-        self.recorder.evidence().lives[life].regrouped.push(now);
+        let before = self.recorder.now();
         self.reload();
+        let known = self.recorder.now() + LEARN;
+        let life = self.life.load(Ordering::SeqCst);
+        let lives = &mut self.recorder.evidence().lives;
+        lives[life].regrouped.push((before, known));
     }
 
     /// Reads its configuration again; it must not refuse it.
@@ -235,3 +237,5 @@ fn new_life(recorder: &Recorder, daemon: usize) -> usize {
 
 /// Clients wait for a daemon that does not answer, but not for ever.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Connections learn of a reload within milliseconds, on a busy machine later.
+const LEARN: Time = 2_000_000_000;

@@ -120,11 +120,16 @@ fn two_owners_are_no_wonder_while_groups_are_made_anew() {
         };
         let first = evidence.reads[evidence.reads.len() - 2].clone();
         let life = evidence.connections[first.connection].life;
-        let regrouped = &mut evidence.lives[life].regrouped;
-        regrouped.push(first.invoked - 1);
+        let regrouped = |evidence: &mut Evidence, from, to| {
+            evidence.lives[life].regrouped = vec![(from, to)];
+        };
+        regrouped(&mut evidence, first.invoked - 2, first.invoked - 1);
         let found = check(&evidence);
         assert!(found.iter().any(|found| found.rule == Rule::TwoOwners));
-        evidence.lives[life].regrouped = vec![first.answered + 1];
+        regrouped(&mut evidence, first.answered + 1, first.answered + 2);
+        assert!(check(&evidence).is_empty(), "seed {seed}");
+        // The first reads when the reload has begun, and has not learnt of it.
+        regrouped(&mut evidence, first.invoked - 1, first.answered + 1);
         assert!(check(&evidence).is_empty(), "seed {seed}");
     }
 }
