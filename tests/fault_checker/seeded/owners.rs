@@ -73,13 +73,7 @@ fn two_owners_whose_first_read_waited_for_the_partition() {
             // What the process had, it gives back, or not; then the partition is given to it while both wait.
             let times = [first.invoked - 9 * MILLI, first.invoked + MILLI];
             for (kind, at) in order.into_iter().zip(times) {
-                evidence.rebalances.push(Rebalance {
-                    life: 0,
-                    lane: 0,
-                    partition: 0,
-                    at,
-                    kind,
-                });
+                evidence.rebalances.push(change(0, at, kind));
             }
             let violations = check(&evidence);
             let found = violations.iter().any(|found| found.rule == Rule::TwoOwners);
@@ -97,6 +91,16 @@ fn one_after_the_other_are_no_two_owners() {
         let first = evidence.reads[last].clone();
         evidence.connections[first.connection].ended = Some(first.answered + MILLI);
         assert!(check(&evidence).is_empty(), "seed {seed}");
+    }
+}
+
+fn change(life: usize, at: Time, kind: Rebalanced) -> Rebalance {
+    Rebalance {
+        life,
+        lane: 0,
+        partition: 0,
+        at,
+        kind,
     }
 }
 
@@ -178,6 +182,11 @@ fn owners(evidence: &mut Evidence, apart: bool) -> Option<()> {
     log.end += 1;
     for number in 0..2 {
         let life = if apart { number } else { 0 };
+        if apart || number == 0 {
+            evidence
+                .rebalances
+                .push(change(life, end + MILLI, Rebalanced::Assigned));
+        }
         evidence.connections.push(Connection {
             life,
             lane: Some(0),
@@ -195,4 +204,46 @@ fn owners(evidence: &mut Evidence, apart: bool) -> Option<()> {
         });
     }
     Some(())
+}
+
+#[test]
+fn what_came_to_one_comes_to_another_though_both_marked() {
+    found(Rule::TwoOwners, &[], |evidence| {
+        owners(evidence, false)?;
+        let [.., first, second] = &mut evidence.reads[..] else {
+            return None;
+        };
+        // Both wait at once, and neither can be said to have held it when the other's reply came.
+        (second.invoked, second.answered) = (first.invoked, first.answered + 2 * MILLI);
+        let mark = mark_of(first, first.answered + MILLI);
+        evidence.marks.push(mark);
+        Some(())
+    });
+}
+
+#[test]
+fn what_came_to_one_comes_to_another_for_a_cause() {
+    type Cause = fn(&mut Evidence, &Read);
+    let causes: [Cause; 5] = [
+        |evidence, first| evidence.connections[first.connection].ended = Some(first.invoked),
+        |evidence, first| evidence.lives[0].ended = Some(first.answered + MILLI),
+        |evidence, first| {
+            let until = first.answered + MILLI;
+            evidence.lives[0].regrouped.push((first.answered, until));
+        },
+        |evidence, _| evidence.lease = Some(SECOND),
+        |evidence, first| {
+            let at = first.answered + MILLI;
+            let again = change(0, at, Rebalanced::Assigned);
+            evidence.rebalances.push(again);
+        },
+    ];
+    for (number, cause) in causes.into_iter().enumerate() {
+        let mut evidence = generate(1);
+        owners(&mut evidence, false).expect("any history has place for it");
+        let first = evidence.reads[evidence.reads.len() - 2].clone();
+        cause(&mut evidence, &first);
+        let found = check(&evidence);
+        assert!(found.is_empty(), "cause {number}: {found:?}");
+    }
 }

@@ -5,6 +5,7 @@
 
 #![allow(dead_code)] // the checker's own tests use a part of the evidence, the faults another
 
+mod again;
 mod commits;
 mod exclusive;
 mod fresh;
@@ -74,6 +75,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     reading::check(&index, &mut found);
     fresh::check(&index, &mut found);
     exclusive::check(&index, &mut found);
+    again::check(&index, &mut found);
     commits::check(&index, &mut found);
     usage::check(evidence, &mut found);
     for trouble in &evidence.troubles {
