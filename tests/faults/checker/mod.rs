@@ -12,6 +12,7 @@ mod fresh;
 mod index;
 mod order;
 mod reading;
+mod released;
 mod usage;
 mod written;
 
@@ -76,6 +77,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     fresh::check(&index, &mut found);
     exclusive::check(&index, &mut found);
     again::check(&index, &mut found);
+    released::check(&index, &mut found);
     commits::check(&index, &mut found);
     usage::check(evidence, &mut found);
     for trouble in &evidence.troubles {
