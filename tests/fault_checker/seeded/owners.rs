@@ -16,6 +16,24 @@ fn two_owners_on_two_daemons() {
 }
 
 #[test]
+fn two_owners_on_two_daemons_that_do_not_part() {
+    for seed in 0..SEEDS {
+        let mut evidence = generate(seed);
+        owners(&mut evidence, true).expect("any history has place for it");
+        evidence.fog.push((0, Time::MAX));
+        let found = check(&evidence);
+        assert!(!found.is_empty(), "for minutes");
+        assert!(found.iter().all(|found| found.rule == Rule::TwoOwners));
+        let [.., first, second] = &evidence.reads[..] else {
+            panic!("there are two");
+        };
+        evidence.connections[first.connection].ended = Some(second.answered + 20 * SECOND);
+        let found = check(&evidence);
+        assert!(found.is_empty(), "{}", found[0]);
+    }
+}
+
+#[test]
 fn two_owners_that_mark_at_once() {
     found(Rule::TwoOwners, &[], |evidence| {
         owners(evidence, false)?;

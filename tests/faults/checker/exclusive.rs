@@ -119,10 +119,19 @@ fn overlaps(index: &Index, place: Place, holds: &[Hold], found: &mut Found) {
     }
 }
 
-/// `second` begins while `first` lasts. Between two daemons that counts only where both had to know of each other.
+/// `second` begins while `first` lasts. Between two daemons that counts only where both had to know of each other: at once, or, where Kafka is
+/// not well, when the session of the one that lost the partition is over.
 fn both_certain(index: &Index, first: &Hold, second: &Hold) -> bool {
     if first.life == second.life {
         return true;
     }
-    first.to_others > second.from && second.to_others > second.from && !index.foggy(second.from)
+    let unnoticed = if index.foggy(second.from) {
+        UNNOTICED
+    } else {
+        0
+    };
+    first.to_others.min(second.to_others) > second.from.saturating_add(unnoticed)
 }
+
+/// The daemons' session timeout of 6 s, and what Kafka's faults trail.
+const UNNOTICED: Time = 21_000_000_000;
