@@ -175,43 +175,71 @@ fn a_redelivery_of_what_the_same_daemon_took_a_mark_for() {
 #[test]
 fn a_redelivery_of_what_was_marked_before_a_stop() {
     found(Rule::Redelivered, &[], |evidence| {
-        for lane in &mut evidence.lanes {
-            lane.finished = false;
-        }
-        evidence.commits.clear(); // nobody saw whether it was committed
-        let mut marks = evidence.marks.iter();
-        let mark = marks.rfind(|mark| mark.outcome == Marked::Taken && mark.offset > 5)?;
-        let (partition, offset) = (mark.partition, mark.offset);
-        let Connection { life, lane, .. } = evidence.connections[mark.connection];
-        let log = &evidence.topics[0].partitions[partition as usize];
-        let lane_gets = |record: &Record| evidence.lanes[lane.unwrap_or(0)].gets(record);
-        let mut records = log.records.iter();
-        let record = records.rfind(|record| lane_gets(record) && record.offset <= offset)?;
-        let (id, offset) = (record.id, record.offset);
-        let end = last_moment(evidence);
-        let old = &mut evidence.lives[life];
-        (old.ended, old.stopped) = (Some(end), Some(end + SECOND));
-        evidence.lives.push(Life {
-            started: end + 2 * SECOND,
-            ended: None,
-            stopped: None,
-            ..evidence.lives[life].clone()
-        });
-        evidence.connections.push(Connection {
-            life: evidence.lives.len() - 1,
-            lane,
-            ended: None,
-        });
-        evidence.reads.push(Read {
-            connection: evidence.connections.len() - 1,
-            invoked: end + 3 * SECOND,
-            answered: end + 4 * SECOND,
-            records: vec![Delivered {
-                partition,
-                offset,
-                id,
-            }],
-        });
+        let (mark, _) = stop_after_a_mark(evidence)?;
+        // Long before, Kafka was not well.
+        evidence.fog.push((0, mark.saturating_sub(6 * SECOND)));
         Some(())
     });
+}
+
+#[test]
+fn a_stop_that_may_not_have_reached_kafka() {
+    for seed in 0..SEEDS {
+        let mut evidence = generate(seed);
+        let Some((mark, stopped)) = stop_after_a_mark(&mut evidence) else {
+            continue;
+        };
+        for fog in [
+            (0, mark),
+            (stopped - 1, stopped + SECOND),
+            (mark - 4 * SECOND, mark - 3 * SECOND),
+        ] {
+            evidence.fog = vec![fog];
+            let found = check(&evidence);
+            assert!(found.is_empty(), "seed {seed}: {}", found[0]);
+        }
+    }
+}
+
+/// When the mark was answered, and when the daemon had stopped that took it; the next one delivers it again.
+fn stop_after_a_mark(evidence: &mut Evidence) -> Option<(Time, Time)> {
+    for lane in &mut evidence.lanes {
+        lane.finished = false;
+    }
+    evidence.commits.clear(); // nobody saw whether it was committed
+    let mut marks = evidence.marks.iter();
+    let mark = marks.rfind(|mark| mark.outcome == Marked::Taken && mark.offset > 5)?;
+    let (partition, offset) = (mark.partition, mark.offset);
+    let answered = mark.answered?;
+    let Connection { life, lane, .. } = evidence.connections[mark.connection];
+    let log = &evidence.topics[0].partitions[partition as usize];
+    let lane_gets = |record: &Record| evidence.lanes[lane.unwrap_or(0)].gets(record);
+    let mut records = log.records.iter();
+    let record = records.rfind(|record| lane_gets(record) && record.offset <= offset)?;
+    let (id, offset) = (record.id, record.offset);
+    let end = last_moment(evidence);
+    let old = &mut evidence.lives[life];
+    (old.ended, old.stopped) = (Some(end), Some(end + SECOND));
+    evidence.lives.push(Life {
+        started: end + 2 * SECOND,
+        ended: None,
+        stopped: None,
+        ..evidence.lives[life].clone()
+    });
+    evidence.connections.push(Connection {
+        life: evidence.lives.len() - 1,
+        lane,
+        ended: None,
+    });
+    evidence.reads.push(Read {
+        connection: evidence.connections.len() - 1,
+        invoked: end + 3 * SECOND,
+        answered: end + 4 * SECOND,
+        records: vec![Delivered {
+            partition,
+            offset,
+            id,
+        }],
+    });
+    Some((answered, end + SECOND))
 }

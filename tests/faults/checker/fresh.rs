@@ -55,17 +55,19 @@ fn taken<'a>(index: &Index<'a>) -> Taken<'a> {
 /// By place: when processes that had been told to had stopped, and the highest mark that they took.
 type Left = HashMap<Place, Vec<(Time, i64)>>;
 
-/// What is committed by then, because a stop commits what was marked. Kafka was well all the time.
+/// What is committed by then, because a stop commits what was marked. Kafka was well from a while before the mark until the stop.
 fn left(index: &Index, taken: &Taken) -> Left {
     let mut left: Left = HashMap::new();
     for ((life, place), marks) in taken {
         let life = &index.evidence.lives[*life];
-        let highest = marks.iter().map(|(_, mark)| mark.offset).max();
-        if let (Some(stopped), Some(highest)) = (life.stopped, highest)
+        // The first of those that name the highest offset.
+        let highest = marks.iter().rev().max_by_key(|(_, mark)| mark.offset);
+        if let (Some(stopped), Some((answered, mark))) = (life.stopped, highest)
             && life.paused.is_empty()
-            && index.evidence.fog.iter().all(|(from, _)| *from > stopped)
+            && !index.is_fog_in(answered.saturating_sub(WELL), stopped)
         {
-            left.entry(*place).or_default().push((stopped, highest));
+            let offset = mark.offset;
+            left.entry(*place).or_default().push((stopped, offset));
         }
     }
     left
@@ -110,7 +112,7 @@ fn judge(
         return found.add(Rule::Redelivered, what);
     }
     let left = left.get(&place).map_or(&[][..], Vec::as_slice);
-    let known = left.iter().filter(|(stopped, _)| *stopped < since);
+    let known = left.iter().filter(|(stopped, _)| *stopped < asked);
     if let Some((stopped, mark)) = known.max_by_key(|(_, mark)| *mark)
         && offset <= *mark
     {
@@ -148,3 +150,5 @@ fn judge(
 /// A broker that has just become a group's coordinator answers with what was committed this long before: it shows no more than its high
 /// watermark covers, which is the former leader's until its followers have fetched.
 const COORDINATOR: Time = 5_000_000_000;
+/// How long Kafka has to be well for what is taken then to be committed at a stop.
+const WELL: Time = 5_000_000_000;

@@ -218,6 +218,12 @@ impl<'a> Index<'a> {
         fog.any(|(from, to)| (*from..*to).contains(&time))
     }
 
+    /// Whether Kafka was not well at any time in between.
+    pub fn is_fog_in(&self, from: Time, to: Time) -> bool {
+        let mut fog = self.evidence.fog.iter();
+        fog.any(|(since, until)| *since <= to && from < *until)
+    }
+
     /// For a person: which place this is.
     pub fn name(&self, (lane, partition): Place) -> String {
         let lane = self.lane(lane);
