@@ -8,6 +8,9 @@ mod history;
 
 mod generate;
 mod seeded;
+#[path = "../faults/twins.rs"]
+mod tell_twins;
+mod twins;
 
 use checker::check;
 use generate::generate;
