@@ -93,7 +93,12 @@ impl Link {
         match self.client.try_read() {
             Ok(reply) => {
                 self.known = invoked;
-                Ok((reply, self.recorder.now()))
+                let answered = self.recorder.now();
+                if is_farewell(&reply) {
+                    // Its place in the group was given up before it was told so.
+                    self.breaks();
+                }
+                Ok((reply, answered))
             }
             Err(error) => {
                 if error.kind() == std::io::ErrorKind::WouldBlock {
@@ -151,6 +156,11 @@ impl Drop for Link {
             self.recorder.evidence().connections[self.id].ended = Some(now);
         }
     }
+}
+
+/// What the daemon closes a connection with (SPEC 7).
+fn is_farewell(reply: &Value) -> bool {
+    matches!(reply, Value::Error(why) if why.starts_with("NOPERM ") || why.starts_with("ERR app moved to cluster"))
 }
 
 /// Far more than any command may take: the delivery timeout, the longest MGET and several pauses of a daemon are shorter.
