@@ -49,6 +49,11 @@ pub fn dump(evidence: &Evidence) -> String {
         );
         lines.push((commit.answered, what));
     }
+    for kept in &evidence.kept {
+        let group = &evidence.lanes[kept.lane].group;
+        let what = format!("Kafka took {group} {}/{:?}", kept.partition, kept.offset);
+        lines.push((kept.at, what));
+    }
     for change in &evidence.rebalances {
         let what = match change.kind {
             Rebalanced::Assigned => "is given",

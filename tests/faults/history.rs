@@ -21,6 +21,8 @@ pub struct Evidence {
     pub marks: Vec<Mark>,
     /// In the order in which they were seen.
     pub commits: Vec<Committed>,
+    /// What Kafka took as positions; of each place in its order.
+    pub kept: Vec<Kept>,
     pub rebalances: Vec<Rebalance>,
     /// When members of a group may lose their partitions without knowing: faults of Kafka, and what they trail.
     pub fog: Vec<(Time, Time)>,
@@ -186,6 +188,17 @@ pub struct Committed {
     pub offset: i64,
     pub invoked: Time,
     pub answered: Time,
+}
+
+/// A group's position, as it lies in Kafka.
+#[derive(Clone, Copy)]
+pub struct Kept {
+    pub lane: usize,
+    pub partition: i32,
+    /// None where it was removed.
+    pub offset: Option<i64>,
+    /// About then.
+    pub at: Time,
 }
 
 /// What the daemon's log tells of a group's partitions.

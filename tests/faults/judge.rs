@@ -10,6 +10,7 @@ use crate::common::kafka::{self, Kafka};
 use crate::history::{Evidence, Figures, OWN_KEY, Partition, Record, Usage};
 use crate::load::message::id_of;
 use crate::load::publisher::publish_at_last;
+use crate::offsets;
 use crate::rebalanced;
 use crate::twins;
 use crate::world::{SECOND, World};
@@ -57,6 +58,7 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
         }
         topic.partitions = now;
     }
+    commits(world, &mut evidence);
     // The others were left before they were read to their ends.
     for lane in evidence.lanes.iter_mut().filter(|lane| lane.topic == 0) {
         lane.finished = true;
@@ -95,6 +97,17 @@ fn publish_again(world: &mut World) -> Vec<String> {
         });
         refused.collect()
     })
+}
+
+/// All commits, as Kafka has them.
+fn commits(world: &World, evidence: &mut Evidence) {
+    let first = [(&world.kafka, "cluster1")].into_iter();
+    for (kafka, cluster) in first.chain(world.second.iter().map(|kafka| (kafka, SECOND))) {
+        if let Err(why) = insist(|| offsets::read(&world.recorder, kafka, cluster, evidence)) {
+            let what = format!("the commits on {cluster} cannot be read: {why}");
+            evidence.troubles.push(what);
+        }
+    }
 }
 
 /// Until every group has committed all there is of a topic, by its index, which lies there. Nobody publishes, and from then on everybody drains.

@@ -17,6 +17,7 @@ mod link;
 mod load;
 mod network;
 mod node;
+mod offsets;
 mod plan;
 mod rebalanced;
 mod recorder;

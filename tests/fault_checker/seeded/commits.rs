@@ -22,6 +22,110 @@ fn a_commit_that_goes_back() {
 }
 
 #[test]
+fn a_commit_that_goes_back_between_two_looks() {
+    found(Rule::CommitBack, &[], |evidence| {
+        let last = kept_from_commits(evidence)?;
+        let taken = evidence.kept[last];
+        let mut marks = evidence.marks.iter();
+        let mark = marks.find(|mark| {
+            let lane = evidence.connections[mark.connection].lane;
+            (lane, mark.partition) == (Some(taken.lane), taken.partition)
+                && mark.invoked < taken.at
+                && mark.outcome == Marked::Taken
+        })?;
+        let back = Kept {
+            offset: Some(mark.offset),
+            ..taken
+        };
+        evidence.kept.splice(last..last, [taken, back]);
+        Some(())
+    });
+}
+
+#[test]
+fn a_commit_that_is_sent_again_behind_a_later_one() {
+    for seed in 0..SEEDS {
+        let mut evidence = generate(seed);
+        let Some(last) = kept_from_commits(&mut evidence) else {
+            continue;
+        };
+        let taken = evidence.kept[last];
+        let back = Kept {
+            offset: Some(0),
+            ..taken
+        };
+        evidence.kept.splice(last..last, [taken, back]);
+        evidence.fog.push((0, Time::MAX));
+        let found = check(&evidence);
+        assert!(found.is_empty(), "seed {seed}: {}", found[0]);
+    }
+}
+
+#[test]
+fn an_early_commit_between_two_looks() {
+    found(Rule::CommitBeyond, &[Rule::CommitBack], |evidence| {
+        let last = kept_from_commits(evidence)?;
+        let end = evidence.topics[0].partitions[evidence.kept[last].partition as usize].end;
+        let first = evidence.kept.iter_mut().find(|kept| {
+            let at = &evidence.topics[0].partitions[kept.partition as usize];
+            let colour = &evidence.lanes[kept.lane].colour;
+            kept.lane == 0 && at.end == end && {
+                let mut due = at.records.iter().filter(|record| record.colour == *colour);
+                due.next_back()
+                    .is_some_and(|last| kept.offset.is_some_and(|offset| offset <= last.offset - 9))
+            }
+        })?;
+        let late = evidence
+            .marks
+            .iter()
+            .all(|mark| mark.invoked > first.at + 2 * SECOND);
+        first.offset = Some(end);
+        late.then_some(())
+    });
+}
+
+#[test]
+fn begins_that_several_daemons_say_and_a_removal() {
+    for seed in 0..SEEDS {
+        let mut evidence = generate(seed);
+        let Some(_) = kept_from_commits(&mut evidence) else {
+            continue;
+        };
+        let begin = evidence.topics[0].partitions[0].records.first();
+        if begin.is_none_or(|record| record.colour == evidence.lanes[1].colour) {
+            continue; // the lane may have begun before it
+        }
+        let first = |lane, offset| Kept {
+            lane,
+            partition: 0,
+            offset,
+            at: 0,
+        };
+        // Whoever begins last has it.
+        let begins = [first(1, Some(1)), first(1, Some(0))];
+        evidence.kept.splice(0..0, begins);
+        // What is removed begins at nothing.
+        evidence.kept.push(first(0, None));
+        evidence.kept.push(first(0, Some(0)));
+        let found = check(&evidence);
+        assert!(found.is_empty(), "seed {seed}: {}", found[0]);
+    }
+}
+
+/// Kafka took what was seen, and nothing else. Gives one that is not at the beginning.
+fn kept_from_commits(evidence: &mut Evidence) -> Option<usize> {
+    let kept = evidence.commits.iter().map(|commit| Kept {
+        lane: commit.lane,
+        partition: commit.partition,
+        offset: Some(commit.offset),
+        at: commit.invoked,
+    });
+    evidence.kept = kept.collect();
+    let mut kept = evidence.kept.iter();
+    kept.rposition(|kept| kept.offset.is_some_and(|offset| offset > 5))
+}
+
+#[test]
 fn an_early_commit() {
     found(
         Rule::CommitBeyond,

@@ -62,7 +62,7 @@ fn back(
 }
 
 /// Nothing that the group gets lies between what was marked and what is committed.
-fn beyond(index: &Index, place: Place, commit: &Committed, found: &mut Found) {
+pub(super) fn beyond(index: &Index, place: Place, commit: &Committed, found: &mut Found) {
     let Some(log) = index.partition(place) else {
         return;
     };

@@ -10,6 +10,7 @@ mod commits;
 mod exclusive;
 mod fresh;
 mod index;
+mod kept;
 mod order;
 mod reading;
 mod released;
@@ -79,6 +80,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     again::check(&index, &mut found);
     released::check(&index, &mut found);
     commits::check(&index, &mut found);
+    kept::check(&index, &mut found);
     usage::check(evidence, &mut found);
     for trouble in &evidence.troubles {
         found.add(Rule::Trouble, trouble.clone());
