@@ -3,6 +3,7 @@
 mod commits;
 mod delivered;
 mod owners;
+mod released;
 mod written;
 
 use crate::checker::{Rule, check};
