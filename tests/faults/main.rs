@@ -27,6 +27,8 @@ mod store;
 mod twins;
 mod world;
 
+use std::fs::File;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -60,6 +62,19 @@ fn main() -> ExitCode {
 
 fn run(scenario: &Scenario, seconds: u64, seed: u64) -> ExitCode {
     let again = format!("scripts/faults {} {seconds} {seed}", scenario.name);
+    // Before the hour, not after it.
+    let mut history = match std::env::var("DATABUS_FAULTS_HISTORY")
+        .map(|path| (File::create(&path), path))
+    {
+        Ok((Ok(file), _)) => Some(file),
+        Ok((Err(error), path)) => {
+            eprintln!(
+                "DATABUS_FAULTS_HISTORY is to name a file that can be written, and {path:?} is none: {error}"
+            );
+            return ExitCode::from(64);
+        }
+        Err(_) => None,
+    };
     println!("== {again}");
     let mut world = World::new((scenario.plan)(), seed, Duration::from_secs(seconds));
     world.warm_up();
@@ -67,10 +82,12 @@ fn run(scenario: &Scenario, seconds: u64, seed: u64) -> ExitCode {
     world.until = std::time::Instant::now() + Duration::from_secs(seconds);
     (scenario.run)(&mut world);
     let (evidence, violations) = judge::judge(&mut world);
-    if let Ok(file) = std::env::var("DATABUS_FAULTS_HISTORY") {
-        std::fs::write(&file, dump::dump(&evidence)).expect("the file can be written");
-    }
     report::print(&world, &evidence, &violations, &again);
+    if let Some(file) = &mut history
+        && let Err(error) = file.write_all(dump::dump(&evidence).as_bytes())
+    {
+        eprintln!("the history cannot be written: {error}");
+    }
     match violations.is_empty() {
         true => {
             println!("ok      {}", scenario.name);
