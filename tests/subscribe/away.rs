@@ -1,5 +1,7 @@
 //! Kafka away, topics missing.
 
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
 use crate::common::daemon::Config;
 use crate::common::kafka::{Kafka, Mock};
 use crate::common::resp::Value;
@@ -45,6 +47,8 @@ fn a_topic_that_is_made_later_is_read() {
     kafka.write_values(&topic, 0, ["1"]);
     let found = eventually("it is read", || client.try_read_mget()?.into_iter().next());
     assert_eq!(Message::parse(found).value, 1);
+    // librdkafka would wait for another answer, and be freed by the end of its session at best.
+    assert!(!daemon.log().contains("cannot give partitions back"));
 }
 
 #[test]
@@ -65,4 +69,35 @@ fn while_kafka_is_away_reading_is_empty_and_marks_are_taken() {
     kafka.wait_committed("g", "t", &[2]);
     kafka.write_values("t", 0, ["4"]);
     assert_eq!(read_values(&mut client, 1), ["4"]);
+}
+
+#[test]
+fn partitions_that_kafka_takes_back_before_they_are_read_come_again() {
+    let mock = Mock::with_topic("t", 1);
+    let kafka = Kafka::at(&mock.brokers());
+    kafka.write_values("t", 0, ["1"]);
+    let mut config = Config::on(&mock.brokers())
+        .grant("g", "t", "sub")
+        .kafka("topic.metadata.refresh.interval.ms", "1000");
+    config.more = "[log]\nlevel = \"debug\"\n".into();
+    let daemon = config.start();
+    let mut client = daemon.oldest("g", "t");
+    client.call("MGET WAIT 0");
+    kafka.wait_committed("g", "t", &[0]);
+    // This Kafka takes 3 s to let a first member in. Then the daemon does not hear where its partition begins.
+    let errors = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 200];
+    mock.cluster
+        .request_errors(RDKafkaApiKey::OffsetFetch, &errors);
+    daemon.wait_for_log("assigned");
+    let gone = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    mock.cluster.topic_error("t", gone).expect("it is there");
+    daemon.wait_for_log("revoked");
+    let well = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+    mock.cluster.topic_error("t", well).expect("it is there");
+    mock.cluster
+        .clear_request_errors(RDKafkaApiKey::OffsetFetch);
+    let found = eventually("it is read", || client.try_read_mget()?.into_iter().next());
+    assert_eq!(Message::parse(found).value, 1);
+    // librdkafka would wait for another answer, and be freed by the end of its session at best.
+    assert!(!daemon.log().contains("cannot give partitions back"));
 }
