@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::kafka::{Kafka, Mock};
+use crate::common::resp::request;
 use crate::common::servers::start_mute;
 use crate::common::{eventually, free_port};
 use crate::program::{Ended, Setting, numbers, setting, setting_with};
@@ -154,6 +155,11 @@ fn a_publisher_that_waits_for_input_is_in_no_doubt() {
     let mut running = here.start("pub", "");
     running.write("1\n");
     here.wait_for_records(1);
+    // Once what another published behind it is answered, it is answered, too.
+    let mut other = here.daemon.publisher(&here.group, &here.topic);
+    for value in ["2", "3", "4"] {
+        other.exchange(request(&["SET", "key", value]), "+OK\r\n");
+    }
     for kill in [true, false] {
         if kill {
             here.daemon.kill();
@@ -163,10 +169,10 @@ fn a_publisher_that_waits_for_input_is_in_no_doubt() {
         running.wait_told("nothing was in doubt");
         here.daemon.start_again();
     }
-    running.write("2\n");
-    here.wait_for_records(2);
+    running.write("5\n");
+    here.wait_for_records(5);
     running.end().with(0);
-    assert_eq!(here.values(), ["1", "2"]);
+    assert_eq!(here.values(), ["1", "2", "3", "4", "5"]);
 }
 
 #[test]
