@@ -83,7 +83,7 @@ impl Subscription {
         answer.await.unwrap_or_default()
     }
 
-    /// Whether the group has read all that there is for this daemon, as far as Kafka says it within a second.
+    /// Whether the group has read all that there is for this daemon, as far as Kafka says it in time.
     pub async fn at_end(&mut self) -> bool {
         let Some(thread) = &self.joined else {
             return false;

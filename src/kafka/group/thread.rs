@@ -293,8 +293,9 @@ const TICK: Duration = Duration::from_secs(1);
 const MARK_WAIT: Duration = Duration::from_millis(500);
 /// Client libraries wait 2 s and more for a reply.
 const BEGIN_WAIT: Duration = Duration::from_millis(1800);
-/// How long a subscriber whose app moved waits for the ends of the old cluster's partitions.
-pub(super) const AT_END_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a subscriber whose app moved waits for the ends of the old cluster's partitions: they are asked for behind the fetch that waits for
+/// records, and behind another question.
+pub(super) const AT_END_TIMEOUT: Duration = BEGIN_WAIT;
 /// Records that are taken before commands are looked at again: about 0.1 ms.
 const RECORDS_A_TURN: usize = 200;
 const COMMANDS_A_TURN: usize = 1000;
