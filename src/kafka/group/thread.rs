@@ -2,6 +2,7 @@
 //! happened and performs what comes of it (DESIGN 3).
 
 mod anew;
+mod commits;
 mod joining;
 mod perform;
 mod upkeep;

@@ -1,4 +1,4 @@
-//! What is done now and then: commits, positions behind the last record, the health of the cluster; and the end.
+//! What is done now and then: positions behind the last record, the health of the cluster; and the end.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
 use tokio::sync::oneshot;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::super::questions::Found;
 use super::super::state::Member;
@@ -59,46 +59,6 @@ impl Thread {
         // The tick that is due now sets these anew.
         self.next_tick = Instant::now();
         self.next_commit = self.next_tick;
-    }
-
-    pub(super) fn commit(&mut self) {
-        let Some(note) = self.joining.note() else {
-            return;
-        };
-        let open = self.state.due_commits();
-        if open.is_empty() {
-            return;
-        }
-        let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
-        if let Err(code) = self.fetch.commit(&list) {
-            debug!(group = %self.key.id(), topic = %self.key.topic, error = code.describe(), "commit refused, will be tried again");
-            for (partition, offset) in open {
-                self.state.committed(partition, offset, false);
-            }
-            self.commit_soon();
-        }
-    }
-
-    /// A commit failed: where it is not due for a while, it is tried again with the next tick.
-    fn commit_soon(&mut self) {
-        self.next_commit = self.next_commit.min(self.next_tick);
-    }
-
-    pub(super) fn committed(&mut self, ended: &[(i32, i64, bool)]) {
-        for &(partition, offset, ok) in ended {
-            if !ok {
-                debug!(group = %self.key.id(), topic = %self.key.topic, partition, offset, "commit failed, will be tried again");
-                self.commit_soon();
-                self.doubt_topic();
-            }
-            if ok {
-                // The cluster is well again, whatever was said of it before.
-                self.trouble = None;
-                self.unconfirmed = None;
-                self.consumer.context().health.confirmed();
-            }
-            self.state.committed(partition, offset, ok);
-        }
     }
 
     fn look_after_health(&mut self) {
@@ -208,26 +168,6 @@ impl Thread {
         }
     }
 
-    fn commit_last(&mut self) -> usize {
-        let Some((note, open)) = self.last_commits().filter(|(_, open)| !open.is_empty()) else {
-            return 0;
-        };
-        let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
-        let (partitions, error) =
-            match native::commit_wait(self.consumer.client(), &list, LEAVE_TIMEOUT) {
-                Ok(answer) => {
-                    let errors: Vec<_> = answer.iter().filter_map(|entry| entry.error).collect();
-                    match errors.first() {
-                        None => return 0,
-                        Some(error) => (errors.len(), error.describe().to_owned()),
-                    }
-                }
-                Err(error) => (open.len(), error.to_string()),
-            };
-        warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partitions, error, "the last marks could not be committed");
-        partitions
-    }
-
     pub(super) fn troubled(&mut self, code: RDKafkaErrorCode, reason: String) {
         // That no broker answers is said after the reason why one does not: keep the reason.
         let vague = code == RDKafkaErrorCode::AllBrokersDown;
@@ -265,5 +205,5 @@ impl Thread {
     }
 }
 
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_STEP: Duration = Duration::from_millis(5);
