@@ -62,6 +62,8 @@ pub(super) struct Thread {
     trouble: Option<Trouble>,
     next_tick: Instant,
     next_commit: Instant,
+    /// What was to be committed at once waits for the commit under way.
+    commit_again: bool,
     /// Since when Kafka owes the answer to a commit.
     unconfirmed: Option<Instant>,
     alone_since: Option<Instant>,
@@ -114,6 +116,7 @@ impl Thread {
             trouble: None,
             next_tick: now + TICK,
             next_commit: now,
+            commit_again: false,
             unconfirmed: None,
             alone_since: Some(now),
             topic,
@@ -244,22 +247,29 @@ impl Thread {
             }
             match self.fetch.poll() {
                 Fetched::Nothing => return Polled::All,
-                Fetched::Record(record) => self.fetched(record, now),
-                Fetched::Assigned(partitions) => {
-                    debug!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, ?partitions, "assigned");
-                    self.state.set_joined(false, 0);
-                    self.joining.assigned(partitions);
-                }
-                Fetched::Revoked(partitions) => self.revoke(&partitions),
-                Fetched::Committed(ended) => self.committed(&ended),
-                Fetched::Other => {
-                    for (code, reason) in self.consumer.context().take() {
-                        self.troubled(code, reason);
-                    }
-                }
+                fetched => self.take_in(fetched, now),
             }
         }
         Polled::Some
+    }
+
+    fn take_in(&mut self, fetched: Fetched, now: u64) {
+        match fetched {
+            Fetched::Nothing => {}
+            Fetched::Record(record) => self.fetched(record, now),
+            Fetched::Assigned(partitions) => {
+                debug!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, ?partitions, "assigned");
+                self.state.set_joined(false, 0);
+                self.joining.assigned(partitions);
+            }
+            Fetched::Revoked(partitions) => self.revoke(&partitions),
+            Fetched::Committed(ended) => self.committed(&ended),
+            Fetched::Other => {
+                for (code, reason) in self.consumer.context().take() {
+                    self.troubled(code, reason);
+                }
+            }
+        }
     }
 
     fn fetched(&mut self, record: Record, now: u64) {

@@ -130,6 +130,17 @@ impl<R: Record> State<R> {
         commits
     }
 
+    /// Whether commits are under way.
+    pub fn is_committing(&self) -> bool {
+        let mut states = self.partitions.values();
+        states.any(|state| state.committing.is_some())
+    }
+
+    /// Whether something is due that waits for the commit under way.
+    pub fn commits_again(&self) -> bool {
+        self.partitions.values().any(|state| state.commits_again())
+    }
+
     /// What Kafka is not known to have: also what is under way, for the last commit.
     pub fn last_commits(&mut self) -> Vec<(i32, i64)> {
         for state in self.partitions.values_mut() {
@@ -158,10 +169,10 @@ impl<R: Record> State<R> {
                 state.committed = Some(offset);
             }
         } else if ok && state.committing.is_some() {
-            // An earlier commit of this partition: the later one is still under way.
+            // Of the time before the partition was given back and taken again: the later one is still under way.
             state.committed = state.committed.max(Some(offset));
         } else if ok && state.committed > Some(offset) {
-            // An earlier one that librdkafka sent again, behind the later one: Kafka went back, and the later is due again.
+            // Of that time too, and behind the later one: Kafka went back, and the later is due again.
             state.committed = Some(offset);
         }
     }

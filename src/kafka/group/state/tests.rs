@@ -168,7 +168,7 @@ fn a_commit_that_failed_is_not_confirmed() {
 }
 
 #[test]
-fn a_commit_that_kafka_took_again_behind_a_later_one_makes_that_due_again() {
+fn a_commit_waits_for_the_one_before() {
     let mut state: State<Item> = State::new(limits());
     state.assign(0, 0, Some(0));
     state.set_joined(true, 1);
@@ -183,9 +183,20 @@ fn a_commit_that_kafka_took_again_behind_a_later_one_makes_that_due_again() {
     state.mark(1, 0, 4, 0, 100);
     assert_eq!(state.due_commits(), [(0, 5)]);
     state.mark(1, 0, 7, 0, 100);
+    assert!(state.is_committing() && state.commits_again());
+    assert_eq!(state.due_commits(), []);
+    state.committed(0, 5, true);
+    assert!(!state.is_committing() && !state.commits_again());
     assert_eq!(state.due_commits(), [(0, 8)]);
     state.committed(0, 8, true);
     assert_eq!(state.due_commits(), []);
+}
+
+#[test]
+fn a_commit_of_before_a_revocation_that_kafka_took_behind_a_later_one_makes_that_due_again() {
+    let mut state: State<Item> = State::new(limits());
+    state.assign(0, 8, Some(8));
+    state.set_joined(true, 1);
     state.committed(0, 5, true);
     assert_eq!(state.due_commits(), [(0, 8)]);
 }

@@ -1,12 +1,13 @@
 //! Marks become the group's committed offsets.
 
+use std::time::{Duration, Instant};
+
 use rdkafka::consumer::Consumer;
 use tracing::{debug, warn};
 
 use super::super::lookup;
 use super::Thread;
-use super::upkeep::LEAVE_TIMEOUT;
-use crate::kafka::native;
+use crate::kafka::native::{self, Fetched};
 
 impl Thread {
     pub(super) fn commit(&mut self) {
@@ -14,6 +15,7 @@ impl Thread {
             return;
         };
         let open = self.state.due_commits();
+        self.commit_again = self.state.commits_again();
         if open.is_empty() {
             return;
         }
@@ -47,25 +49,47 @@ impl Thread {
             }
             self.state.committed(partition, offset, ok);
         }
+        if std::mem::take(&mut self.commit_again) {
+            self.commit();
+        }
     }
 
+    /// Waits for the answers to the commits under way, `limit` at most.
+    pub(super) fn await_commits(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while self.state.is_committing() && Instant::now() < deadline {
+            match self.fetch.poll() {
+                Fetched::Nothing => std::thread::sleep(POLL_STEP),
+                fetched => self.take_in(fetched, self.now()),
+            }
+        }
+    }
+
+    /// Gives of how many partitions the last marks could not be committed.
     pub(super) fn commit_last(&mut self) -> usize {
+        let deadline = Instant::now() + LAST_TIMEOUT;
+        self.await_commits(EARLIER_TIMEOUT);
         let Some((note, open)) = self.last_commits().filter(|(_, open)| !open.is_empty()) else {
             return 0;
         };
         let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
-        let (partitions, error) =
-            match native::commit_wait(self.consumer.client(), &list, LEAVE_TIMEOUT) {
-                Ok(answer) => {
-                    let errors: Vec<_> = answer.iter().filter_map(|entry| entry.error).collect();
-                    match errors.first() {
-                        None => return 0,
-                        Some(error) => (errors.len(), error.describe().to_owned()),
-                    }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (partitions, error) = match native::commit_wait(self.consumer.client(), &list, left) {
+            Ok(answer) => {
+                let errors: Vec<_> = answer.iter().filter_map(|entry| entry.error).collect();
+                match errors.first() {
+                    None => return 0,
+                    Some(error) => (errors.len(), error.describe().to_owned()),
                 }
-                Err(error) => (open.len(), error.to_string()),
-            };
+            }
+            Err(error) => (open.len(), error.to_string()),
+        };
         warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partitions, error, "the last marks could not be committed");
         partitions
     }
 }
+
+const LAST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of that, for the answer to the commit before the last.
+const EARLIER_TIMEOUT: Duration = Duration::from_secs(4);
+const POLL_STEP: Duration = Duration::from_millis(5);

@@ -205,5 +205,5 @@ impl Thread {
     }
 }
 
-pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_STEP: Duration = Duration::from_millis(5);

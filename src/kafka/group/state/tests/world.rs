@@ -143,6 +143,7 @@ impl World {
             Op::CommitDone { ok } => self.commit_done(ok),
             Op::Revoke { partition } => {
                 let partition = partition % count;
+                self.commit_done(true);
                 self.commit_sent();
                 self.commit_done(true);
                 self.revoke(partition);
@@ -277,6 +278,7 @@ impl World {
                 break;
             }
         }
+        self.apply(Op::CommitDone { ok: true });
         self.apply(Op::Commit { ok: true });
         for (partition, log) in self.logs.iter().enumerate() {
             assert_eq!(

@@ -14,6 +14,13 @@ impl World {
         log.owner_covered = begin;
         log.outstanding = None;
         self.state.assign(partition as i32, begin, log.committed);
+        // Of the generation before: Kafka refuses it.
+        for (_, offset) in self
+            .in_flight
+            .extract_if(.., |(p, _)| *p == partition as i32)
+        {
+            self.state.committed(partition as i32, offset, false);
+        }
     }
 
     pub(super) fn revoke(&mut self, partition: usize) {
@@ -80,7 +87,14 @@ impl World {
     }
 
     pub(super) fn commit_sent(&mut self) {
-        self.in_flight.extend(self.state.due_commits());
+        for (partition, offset) in self.state.due_commits() {
+            let mut under_way = self.in_flight.iter();
+            assert!(
+                under_way.all(|(other, _)| *other != partition),
+                "partition {partition}: {offset} may come to Kafka before the commit under way"
+            );
+            self.in_flight.push((partition, offset));
+        }
     }
 
     pub(super) fn commit_done(&mut self, ok: bool) {
