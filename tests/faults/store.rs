@@ -60,6 +60,18 @@ impl Store {
         format!("kind = {kind:?}\nurl = {url:?}\nrefresh = \"1s\"\n")
     }
 
+    /// The app has its topics on this cluster from now on.
+    pub fn move_app(&self, cluster: &str) {
+        match self {
+            Self::Mysql(server) => server.execute(&format!(
+                "UPDATE databus_db.app_tb SET cluster = '{cluster}' WHERE id = 1"
+            )),
+            Self::Redis(server) => {
+                server.command(0, &["HSET", "tb:apptb", "1_Cluster", cluster]);
+            }
+        }
+    }
+
     pub fn kill(&mut self) {
         match self {
             Self::Mysql(server) => server.kill(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Scenario, client, daemon, kafka, millis, seconds, store};
+use super::{Scenario, client, daemon, kafka, millis, moved, seconds, store};
 use crate::brokers::{ILLS, Ill};
 use crate::load::subscriber::Manner;
 use crate::node::Node;
@@ -30,6 +30,7 @@ fn plan() -> Plan {
         (2, Manner::Slow),
     ]);
     plan.store = Some(StoreKind::Redis);
+    plan.second = true;
     plan.refusals = GRANTS_GO;
     plan.drain = seconds(90);
     plan
@@ -60,11 +61,12 @@ fn run(world: &mut World) {
         let node = world.rng.usize(..world.nodes.len());
         let well = broken.brokers.is_empty();
         match choice {
-            0..26 => brokers(world, &mut broken),
-            26..28 if well => away(world),
-            28..50 => daemons(world, &mut broken, node),
-            50..60 => world.scatter(),
-            60..70 if broken.reloads(world, node) => daemon::reload(world, node),
+            0..24 => brokers(world, &mut broken),
+            24..26 if well => away(world),
+            26..46 => daemons(world, &mut broken, node),
+            46..54 => world.scatter(),
+            54..62 if broken.reloads(world, node) => daemon::reload(world, node),
+            62..70 if broken.reloads(world, node) => moved::move_on(world, node),
             70..78 => stores(world, &mut broken),
             78..83 if broken.answers(node) => read_nothing(world, node),
             83..88 if broken.answers(node) => client::half_a_command(world, node),
@@ -79,6 +81,8 @@ fn run(world: &mut World) {
         store_is_back(world, ill);
     }
     world.kept.clear();
+    world.heal();
+    moved::finish_second(world);
 }
 
 impl Broken {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Scenario, seconds};
+use crate::common::daemon::CLUSTER;
 use crate::history::Topic;
 use crate::judge;
 use crate::plan::Plan;
@@ -31,41 +32,67 @@ fn moving_plan() -> Plan {
 /// There and back again, so that what was left behind is read after all.
 fn moved(world: &mut World) {
     while world.goes_on() {
-        for cluster in [SECOND, "cluster1"] {
+        for cluster in [SECOND, CLUSTER] {
             let time = world.some_time(seconds(1), seconds(4));
             world.wait(time);
-            move_to(world, cluster);
+            move_to(world, 0, cluster);
         }
     }
     world.wait(seconds(3));
     arrived(world);
     finish_second(world);
-}
-
-fn move_to(world: &mut World, cluster: &str) {
-    world.did(format!("the app moves to {cluster}"));
-    let node = &mut world.nodes[0];
-    node.daemon.config.apps[0].cluster = cluster.into();
-    node.reload();
-}
-
-/// What lies on the second cluster is read to its end there; then all goes on where it began.
-fn finish_second(world: &mut World) {
-    world.stop_publishing();
-    move_to(world, SECOND);
-    let second = world.second.as_ref().expect("the plan has one");
-    if let Err(late) = judge::drain(world, second, 1) {
-        let what = format!("on the second cluster: {late}");
-        world.recorder.trouble(what);
-    }
-    move_to(world, "cluster1");
     world.field.orders.drain.store(false, Ordering::SeqCst);
     world.start_publishing();
     world.wait(seconds(2));
 }
 
+/// To the cluster where it is not, as far as this daemon is told.
+pub fn move_on(world: &mut World, node: usize) {
+    let cluster = match world.nodes[node].daemon.config.apps[0].cluster.as_str() {
+        SECOND => CLUSTER,
+        _ => SECOND,
+    };
+    move_to(world, node, cluster);
+}
+
+fn move_to(world: &mut World, node: usize, cluster: &str) {
+    world.did(format!("the app moves to {cluster} on daemon {node}"));
+    let node = &mut world.nodes[node];
+    node.daemon.config.apps[0].cluster = cluster.into();
+    if node.daemon.config.store.is_some() {
+        let store = world.store.as_ref().expect("the daemon has one");
+        store.move_app(cluster);
+    } else {
+        node.reload();
+    }
+}
+
+/// What lies on the second cluster is read to its end there; then all are where they began. Kafka, daemons and the store are well, and
+/// nobody publishes when this ends.
+pub fn finish_second(world: &mut World) {
+    world.stop_publishing();
+    for node in 0..world.nodes.len() {
+        move_to(world, node, SECOND);
+    }
+    let second = world.second.as_ref().expect("the plan has one");
+    match judge::drain(world, second, 1) {
+        Ok(()) => {
+            let lanes = &mut world.recorder.evidence().lanes;
+            let lanes = lanes.iter_mut().filter(|lane| lane.topic == 1);
+            lanes.for_each(|lane| lane.finished = true);
+        }
+        Err(late) => {
+            let what = format!("on the second cluster: {late}");
+            world.recorder.trouble(what);
+        }
+    }
+    for node in 0..world.nodes.len() {
+        move_to(world, node, CLUSTER);
+    }
+}
+
 /// Else nothing moved, and nothing was tried.
-fn arrived(world: &World) {
+pub fn arrived(world: &World) {
     let second = world.second.as_ref().expect("the plan has one");
     for kafka in [&world.kafka, second] {
         let partitions = 0..world.plan.partitions;
@@ -84,7 +111,7 @@ fn made_anew(world: &mut World) {
     world.stop_publishing();
     let mut before = Topic {
         name: world.topic.clone(),
-        cluster: "cluster1".into(),
+        cluster: CLUSTER.into(),
         partitions: judge::read(&world.kafka, &world.topic),
         ..Topic::default()
     };
