@@ -48,6 +48,11 @@ impl Network {
         ip(&format!("-n {} link set {} down", self.name, self.far()));
     }
 
+    /// What is still on its way, on either side, comes now.
+    pub fn mend(&self) {
+        ip(&format!("-n {} link set {} up", self.name, self.far()));
+    }
+
     fn near(&self) -> String {
         format!("{}a", self.name)
     }

@@ -47,14 +47,12 @@ fn vanish(world: &mut World) {
     let mut gone = Vec::new();
     while world.goes_on() {
         for lane in 0..world.plan.lanes.len() {
-            gone.extend(far(world, lane, true));
-            gone.extend(far(world, lane, false));
+            gone.extend(far(world, 0, lane, true));
+            gone.extend(far(world, 0, lane, false));
         }
         gone.extend(far_and_waiting(world));
         world.wait(millis(300));
-        world.did("clients vanish");
-        world.network.as_ref().expect("the plan has one").cut();
-        gone.iter_mut().for_each(Link::doubt);
+        cut_off(world, &mut gone);
         world.wait(seconds(2));
         // So that others can come from there; those that are gone keep silent, since nobody reads or writes.
         world.until = world.until.min(Instant::now());
@@ -63,15 +61,32 @@ fn vanish(world: &mut World) {
     world.kept.append(&mut gone);
 }
 
+/// A subscriber and a publisher, which are there until the link is mended and they are closed.
+pub fn vanish_some(world: &mut World, node: usize) -> Vec<Link> {
+    let mut gone = Vec::new();
+    for subscribes in [true, false] {
+        let lane = world.rng.usize(..world.plan.lanes.len());
+        gone.extend(far(world, node, lane, subscribes));
+    }
+    cut_off(world, &mut gone);
+    gone
+}
+
+fn cut_off(world: &mut World, gone: &mut [Link]) {
+    world.did("clients vanish");
+    world.network.as_ref().expect("the plan has one").cut();
+    gone.iter_mut().for_each(Link::doubt);
+}
+
 /// A client from beyond the link, in the middle of something.
-fn far(world: &mut World, lane: usize, subscribes: bool) -> Option<Link> {
+fn far(world: &mut World, node: usize, lane: usize, subscribes: bool) -> Option<Link> {
     let address = world.field.lanes[lane].clone();
     let identity = if subscribes {
         &address.subscribe
     } else {
         &address.publish
     };
-    let (field, target) = (&world.field, &world.field.targets[0]);
+    let (field, target) = (&world.field, &world.field.targets[node]);
     let network = world.network.as_ref().expect("the plan has one");
     let mut link = network
         .inside(|| field.open(target, identity, subscribes.then_some(lane)))

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Scenario, client, daemon, kafka, millis, moved, seconds, store};
 use crate::brokers::{ILLS, Ill};
+use crate::link::Link;
 use crate::load::subscriber::Manner;
 use crate::node::Node;
 use crate::plan::{GRANTS_GO, Plan};
@@ -31,6 +32,7 @@ fn plan() -> Plan {
     ]);
     plan.store = Some(StoreKind::Redis);
     plan.second = true;
+    plan.network = true;
     plan.refusals = GRANTS_GO;
     plan.drain = seconds(90);
     plan
@@ -44,6 +46,8 @@ struct Broken {
     /// Since when.
     paused: BTreeMap<usize, Instant>,
     store: Option<StoreIll>,
+    /// Those who were connected over the link when it was cut.
+    vanished: Option<Vec<Link>>,
 }
 
 /// What is wrong with the store; whoever answers in its place.
@@ -68,8 +72,9 @@ fn run(world: &mut World) {
             54..62 if broken.reloads(world, node) => daemon::reload(world, node),
             62..70 if broken.reloads(world, node) => moved::move_on(world, node),
             70..78 => stores(world, &mut broken),
-            78..83 if broken.answers(node) => read_nothing(world, node),
-            83..88 if broken.answers(node) => client::half_a_command(world, node),
+            78..81 if broken.answers(node) => read_nothing(world, node),
+            81..84 if broken.answers(node) => client::half_a_command(world, node),
+            84..88 => link(world, &mut broken, node),
             88..94 if well && world.partitions.load(Ordering::Relaxed) < 9 => kafka::grow(world),
             94.. if well => kafka::delete_records(world),
             _ => {}
@@ -79,6 +84,9 @@ fn run(world: &mut World) {
     }
     if let Some(ill) = broken.store.take() {
         store_is_back(world, ill);
+    }
+    if let Some(vanished) = broken.vanished.take() {
+        link_is_back(world, vanished);
     }
     world.kept.clear();
     world.heal();
@@ -189,6 +197,21 @@ fn store_is_back(world: &mut World, ill: StoreIll) {
     }
     store::store(world).revive();
     world.did("the store is back");
+}
+
+fn link(world: &mut World, broken: &mut Broken, node: usize) {
+    if let Some(vanished) = broken.vanished.take() {
+        link_is_back(world, vanished);
+    } else if broken.answers(node) {
+        broken.vanished = Some(client::vanish_some(world, node));
+    }
+}
+
+/// Daemons that still know of them are told that they have gone.
+fn link_is_back(world: &mut World, vanished: Vec<Link>) {
+    world.did("the link is mended");
+    world.network.as_ref().expect("the plan has one").mend();
+    drop(vanished);
 }
 
 /// The one before it has been closed by then, or is now.
