@@ -130,23 +130,15 @@ impl<R: Record> State<R> {
         commits
     }
 
-    /// Whether commits are under way.
-    pub fn is_committing(&self) -> bool {
-        let mut states = self.partitions.values();
-        states.any(|state| state.committing.is_some())
+    /// How many partitions have a commit under way.
+    pub fn committing(&self) -> usize {
+        let states = self.partitions.values();
+        states.filter(|state| state.committing.is_some()).count()
     }
 
     /// Whether something is due that waits for the commit under way.
     pub fn commits_again(&self) -> bool {
         self.partitions.values().any(|state| state.commits_again())
-    }
-
-    /// What Kafka is not known to have: also what is under way, for the last commit.
-    pub fn last_commits(&mut self) -> Vec<(i32, i64)> {
-        for state in self.partitions.values_mut() {
-            state.committing = None;
-        }
-        self.due_commits()
     }
 
     /// Partitions whose commit is under way, or failed and is to be tried again.

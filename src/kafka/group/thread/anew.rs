@@ -130,7 +130,7 @@ impl Thread {
     pub(super) fn last_commits(&mut self) -> Option<(Note, Vec<(i32, i64)>)> {
         let note = self.joining.note()?;
         Some(match self.topic.anew {
-            None => (note, self.state.last_commits()),
+            None => (note, self.state.due_commits()),
             topic => (Note { topic, ..note }, self.state.went_back().collect()),
         })
     }

@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 
 use super::super::lookup;
 use super::Thread;
-use crate::kafka::native::{self, Fetched};
+use crate::kafka::native::{self, CommitError, Fetched};
 
 impl Thread {
     pub(super) fn commit(&mut self) {
@@ -57,7 +57,7 @@ impl Thread {
     /// Waits for the answers to the commits under way, `limit` at most.
     pub(super) fn await_commits(&mut self, limit: Duration) {
         let deadline = Instant::now() + limit;
-        while self.state.is_committing() && Instant::now() < deadline {
+        while self.state.committing() > 0 && Instant::now() < deadline {
             match self.fetch.poll() {
                 Fetched::Nothing => std::thread::sleep(POLL_STEP),
                 fetched => self.take_in(fetched, self.now()),
@@ -69,22 +69,35 @@ impl Thread {
     pub(super) fn commit_last(&mut self) -> usize {
         let deadline = Instant::now() + LAST_TIMEOUT;
         self.await_commits(EARLIER_TIMEOUT);
-        let Some((note, open)) = self.last_commits().filter(|(_, open)| !open.is_empty()) else {
+        let Some((note, open)) = self.last_commits() else {
             return 0;
         };
-        let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
-        let left = deadline.saturating_duration_since(Instant::now());
-        let (partitions, error) = match native::commit_wait(self.consumer.client(), &list, left) {
-            Ok(answer) => {
-                let errors: Vec<_> = answer.iter().filter_map(|entry| entry.error).collect();
-                match errors.first() {
-                    None => return 0,
-                    Some(error) => (errors.len(), error.describe().to_owned()),
+        // A commit behind one that may still be sent again would not be the last.
+        let mut partitions = match self.topic.anew {
+            None => self.state.committing() - open.len(),
+            Some(_) => 0,
+        };
+        let mut error = CommitError::TimedOut.to_string();
+        if !open.is_empty() {
+            let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
+            let left = deadline.saturating_duration_since(Instant::now());
+            match native::commit_wait(self.consumer.client(), &list, left) {
+                Ok(answer) => {
+                    let errors: Vec<_> = answer.iter().filter_map(|entry| entry.error).collect();
+                    if let Some(first) = errors.first() {
+                        partitions += errors.len();
+                        error = first.describe().to_owned();
+                    }
+                }
+                Err(why) => {
+                    partitions += open.len();
+                    error = why.to_string();
                 }
             }
-            Err(error) => (open.len(), error.to_string()),
-        };
-        warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partitions, error, "the last marks could not be committed");
+        }
+        if partitions > 0 {
+            warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partitions, error, "the last marks could not be committed");
+        }
         partitions
     }
 }
