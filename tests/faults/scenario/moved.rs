@@ -62,9 +62,8 @@ fn move_to(world: &mut World, node: usize, cluster: &str) {
     if node.daemon.config.store.is_some() {
         let store = world.store.as_ref().expect("the daemon has one");
         store.move_app(cluster);
-    } else {
-        node.reload();
     }
+    node.reload();
 }
 
 /// What lies on the second cluster is read to its end there; then all are where they began. Kafka, daemons and the store are well, and
