@@ -167,17 +167,12 @@ impl<R: Record> Partition<R> {
         self.mark
     }
 
-    /// What is to be committed, where that is ahead of what is. One commit at a time: librdkafka sends one that its coordinator could not
-    /// confirm again, and that would come behind a later one.
+    /// What is to be committed, where that is ahead of what is or is being.
     pub(super) fn to_commit(&self) -> Option<i64> {
-        let ahead = self.committed.is_none_or(|known| self.mark > known);
-        (ahead && self.committing.is_none()).then_some(self.mark)
-    }
-
-    /// Whether more is to be committed once the commit under way has ended.
-    pub(super) fn commits_again(&self) -> bool {
-        self.committing
-            .is_some_and(|under_way| self.mark > under_way)
+        let known = self.committing.or(self.committed);
+        known
+            .is_none_or(|known| self.mark > known)
+            .then_some(self.mark)
     }
 
     /// With everything delivered marked, what was passed over behind it is processed too.

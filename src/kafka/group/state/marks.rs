@@ -118,8 +118,12 @@ impl<R: Record> State<R> {
         }
     }
 
-    /// What is to be committed now: partition and offset. It counts as under way from here on.
+    /// What is to be committed now: partition and offset. It counts as under way from here on; until that has ended, nothing else is:
+    /// librdkafka sends a commit that its coordinator could not confirm again, and that would come behind a later one.
     pub fn due_commits(&mut self) -> Vec<(i32, i64)> {
+        if self.is_committing() {
+            return Vec::new();
+        }
         let mut commits = Vec::new();
         for (&partition, state) in &mut self.partitions {
             if let Some(offset) = state.to_commit() {
@@ -130,15 +134,24 @@ impl<R: Record> State<R> {
         commits
     }
 
-    /// How many partitions have a commit under way.
-    pub fn committing(&self) -> usize {
-        let states = self.partitions.values();
-        states.filter(|state| state.committing.is_some()).count()
+    /// Whether a commit is under way.
+    pub fn is_committing(&self) -> bool {
+        let mut states = self.partitions.values();
+        states.any(|state| state.committing.is_some())
     }
 
-    /// Whether something is due that waits for the commit under way.
+    /// Whether something is to be committed that the commit under way does not have.
     pub fn commits_again(&self) -> bool {
-        self.partitions.values().any(|state| state.commits_again())
+        let mut states = self.partitions.values();
+        self.is_committing() && states.any(|state| state.to_commit().is_some())
+    }
+
+    /// Partitions whose mark Kafka is not known to have.
+    pub fn uncommitted(&self) -> usize {
+        let states = self.partitions.values();
+        states
+            .filter(|state| state.committing.is_some() || state.to_commit().is_some())
+            .count()
     }
 
     /// Partitions whose commit is under way, or failed and is to be tried again.

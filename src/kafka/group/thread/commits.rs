@@ -6,11 +6,16 @@ use rdkafka::consumer::Consumer;
 use tracing::{debug, warn};
 
 use super::super::lookup;
+use super::super::note::Note;
 use super::Thread;
 use crate::kafka::native::{self, CommitError, Fetched};
 
 impl Thread {
     pub(super) fn commit(&mut self) {
+        // Positions in a topic that is no more are none in the new one.
+        if self.topic.anew.is_some() {
+            return;
+        }
         let Some(note) = self.joining.note() else {
             return;
         };
@@ -54,13 +59,17 @@ impl Thread {
         }
     }
 
-    /// Waits for the answers to the commits under way, `limit` at most.
-    pub(super) fn await_commits(&mut self, limit: Duration) {
+    /// Waits for the answer to the commit under way, `limit` at most; what else librdkafka has meanwhile goes to `take_in`.
+    pub(super) fn await_commits(
+        &mut self,
+        limit: Duration,
+        take_in: impl Fn(&mut Self, Fetched, u64),
+    ) {
         let deadline = Instant::now() + limit;
-        while self.state.committing() > 0 && Instant::now() < deadline {
+        while self.state.is_committing() && Instant::now() < deadline {
             match self.fetch.poll() {
                 Fetched::Nothing => std::thread::sleep(POLL_STEP),
-                fetched => self.take_in(fetched, self.now()),
+                fetched => take_in(self, fetched, self.now()),
             }
         }
     }
@@ -68,37 +77,42 @@ impl Thread {
     /// Gives of how many partitions the last marks could not be committed.
     pub(super) fn commit_last(&mut self) -> usize {
         let deadline = Instant::now() + LAST_TIMEOUT;
-        self.await_commits(EARLIER_TIMEOUT);
+        self.await_commits(EARLIER_TIMEOUT, |thread, fetched, now| match fetched {
+            // Nobody reads on.
+            Fetched::Record(_) => {}
+            fetched => thread.take_in(fetched, now),
+        });
         let Some((note, open)) = self.last_commits() else {
             return 0;
         };
-        // A commit behind one that may still be sent again would not be the last.
-        let mut partitions = match self.topic.anew {
-            None => self.state.committing() - open.len(),
-            Some(_) => 0,
+        let (partitions, error) = match open.is_empty() {
+            false => self.commit_and_wait(note, &open, deadline),
+            true if self.topic.anew.is_some() => (0, String::new()),
+            true => (self.state.uncommitted(), CommitError::TimedOut.to_string()),
         };
-        let mut error = CommitError::TimedOut.to_string();
-        if !open.is_empty() {
-            let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
-            let left = deadline.saturating_duration_since(Instant::now());
-            match native::commit_wait(self.consumer.client(), &list, left) {
-                Ok(answer) => {
-                    let errors: Vec<_> = answer.iter().filter_map(|entry| entry.error).collect();
-                    if let Some(first) = errors.first() {
-                        partitions += errors.len();
-                        error = first.describe().to_owned();
-                    }
-                }
-                Err(why) => {
-                    partitions += open.len();
-                    error = why.to_string();
-                }
-            }
-        }
         if partitions > 0 {
             warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partitions, error, "the last marks could not be committed");
         }
         partitions
+    }
+
+    /// Of how many partitions it failed, and why.
+    fn commit_and_wait(
+        &self,
+        note: Note,
+        open: &[(i32, i64)],
+        deadline: Instant,
+    ) -> (usize, String) {
+        let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
+        let left = deadline.saturating_duration_since(Instant::now());
+        match native::commit_wait(self.consumer.client(), &list, left) {
+            Ok(answer) => {
+                let errors: Vec<_> = answer.iter().filter_map(|entry| entry.error).collect();
+                let first = errors.first().map(|error| error.describe().to_owned());
+                (errors.len(), first.unwrap_or_default())
+            }
+            Err(error) => (open.len(), error.to_string()),
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl Thread {
             info!(group = %self.key.id(), topic = %self.key.topic, cluster = %self.key.cluster, ?partitions, "partitions lost: others read them from their marks on");
             self.state.set_joined(false, 0);
         } else {
-            self.await_commits(REVOKE_WAIT);
+            self.await_commits(REVOKE_WAIT, Self::take_in);
             self.commit();
         }
         // What was assigned and not taken yet librdkafka does not know as assigned: it would refuse the whole list, and wait for another.
@@ -162,5 +162,5 @@ impl Thread {
 /// When the system had no thread.
 const GO_ON: Duration = Duration::from_millis(200);
 /// How long partitions are kept for the answer to the commit before the last one. A coordinator that is well answers in a few ms.
-const REVOKE_WAIT: Duration = Duration::from_secs(1);
+const REVOKE_WAIT: Duration = Duration::from_millis(500);
 pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
