@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::{App, AppError, clusters, runtime};
+use super::{App, AppError, clusters, runtime, signals};
 use crate::auth::Source;
 use crate::config::{Config, ListenAddr};
 use crate::kafka::mock::Embedded;
@@ -25,6 +25,7 @@ pub fn dev(listen: &ListenAddr) -> Result<(), AppError> {
         .map_err(|error| AppError::Internal(format!("no embedded Kafka: {error}")))?;
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
+        let signals = signals()?;
         let listeners = vec![Listener::bind(listen, false)?];
         let source = Source::Memory(APPS.to_owned());
         let loaded = source.load().await.map_err(|error| AppError::Internal(error.to_string()))?;
@@ -42,7 +43,7 @@ pub fn dev(listen: &ListenAddr) -> Result<(), AppError> {
         let app = App::build(None, config, live, source, log);
         info!("this is for trying out: messages are kept in memory only, 5 MiB a partition, and are gone when it stops");
         info!("redis-cli -p {}: AUTH app_key1:app_secret1@group_name1/topic=test156&role=pub", port(listen));
-        app.run(listeners).await
+        app.run(listeners, signals).await
     });
     runtime.shutdown_background();
     ended

@@ -96,6 +96,7 @@ pub fn serve(file: PathBuf) -> Result<(), AppError> {
     }
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
+        let signals = signals()?;
         // Of each kind what systemd passes wins over what the configuration lists.
         let is_passed = |tls| inherited.iter().any(|passed| passed.is_tls() == tls);
         let own = config.listen.all().filter(|(_, tls)| !is_passed(*tls));
@@ -131,11 +132,16 @@ pub fn serve(file: PathBuf) -> Result<(), AppError> {
                  systemctl status databus.socket says why"
             );
         }
-        app.run(listeners).await
+        app.run(listeners, signals).await
     });
     // What still hangs, hangs on Kafka or a client that was given up.
     runtime.shutdown_background();
     ended
+}
+
+/// Before anything that others can see: who sees the daemon may send it one.
+fn signals() -> Result<Signals, AppError> {
+    Signals::new().map_err(|error| AppError::Internal(format!("no signals: {error}")))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, AppError> {
@@ -164,9 +170,7 @@ impl App {
         }
     }
 
-    async fn run(mut self, listeners: Vec<Listener>) -> Result<(), AppError> {
-        let mut signals =
-            Signals::new().map_err(|error| AppError::Internal(format!("no signals: {error}")))?;
+    async fn run(mut self, listeners: Vec<Listener>, mut signals: Signals) -> Result<(), AppError> {
         self.serves_tls = listeners.iter().any(Listener::is_tls);
         let (stop, stopped) = watch::channel(false);
         server::announce(&listeners);

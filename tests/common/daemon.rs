@@ -392,7 +392,7 @@ impl Daemon {
                 "the daemon does not accept:\n{}",
                 self.log()
             );
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(1));
         }
         if self.config.store.is_none() {
             eventually("the grants are loaded", || {

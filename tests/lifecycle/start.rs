@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::daemon::{Config, program, start};
+use crate::common::daemon::{Config, Daemon, program, start};
 use crate::common::kafka::Mock;
 use crate::common::resp::{Client, Value, ok, timed};
 use crate::common::{eventually, free_port};
@@ -36,12 +36,7 @@ fn kafka_may_come_later() {
 
 #[test]
 fn a_daemon_without_grants_stops_as_soon_as_it_is_asked_to() {
-    let mut config = Config::new();
-    config.store = Some(format!(
-        "kind = \"mysql\"\nurl = \"mysql://databus@127.0.0.1:{}/databus_db\"\n",
-        free_port()
-    ));
-    let mut daemon = config.start();
+    let mut daemon = without_grants();
     daemon
         .client()
         .call("AUTH k:s@g/topic=t&role=pub")
@@ -49,6 +44,27 @@ fn a_daemon_without_grants_stops_as_soon_as_it_is_asked_to() {
     let (status, time) = timed(|| daemon.terminate());
     assert!(status.success(), "{status}");
     assert!(time < Duration::from_secs(5), "{time:?}");
+}
+
+#[test]
+fn a_signal_may_come_as_soon_as_it_accepts() {
+    for _ in 0..10 {
+        let mut daemon = without_grants();
+        daemon.signal(libc::SIGHUP);
+        daemon.wait_for_log("reload");
+        let status = daemon.terminate();
+        assert!(status.success(), "{status}");
+    }
+}
+
+/// Its store is away, so that the test does not wait for the grants.
+fn without_grants() -> Daemon {
+    let mut config = Config::new();
+    config.store = Some(format!(
+        "kind = \"mysql\"\nurl = \"mysql://databus@127.0.0.1:{}/databus_db\"\n",
+        free_port()
+    ));
+    config.start()
 }
 
 #[test]
