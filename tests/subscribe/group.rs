@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::resp::{Value, timed};
+use crate::common::daemon::Daemon;
+use crate::common::resp::{Client, Value, timed};
 use crate::common::{eventually, free_port, unique};
 use crate::setting::*;
 
@@ -234,6 +235,80 @@ fn a_client_that_comes_and_goes_while_the_group_is_joined_is_one_member() {
     });
     here.kafka.write_values(&here.topic, 0, ["1"]);
     assert_eq!(read_values(&mut client, 1), ["1"]);
+}
+
+/// Else Kafka lets nobody in, and takes no commit, until the session of who is gone has ended.
+#[test]
+fn a_daemon_without_partitions_leaves_the_group() {
+    let mut here = LongSessions::new();
+    for stops in [false, true] {
+        let mut second = here.setting.second_daemon();
+        let standby = here.standby(&second);
+        match stops {
+            true => drop(second.terminate()),
+            false => drop(standby),
+        }
+        here.await_members(1);
+    }
+}
+
+#[test]
+fn a_daemon_without_partitions_leaves_the_group_that_rebalances() {
+    let mut here = LongSessions::new();
+    let second = here.setting.second_daemon();
+    let standby = here.standby(&second);
+    let third = here.setting.second_daemon();
+    // Kafka waits for it, and has the second join anew, before it lets the third in.
+    here.setting.daemon.signal(libc::SIGSTOP);
+    let mut visitor = third.subscriber(&here.setting.group, &here.setting.topic);
+    visitor.call("MGET WAIT 50");
+    thread::sleep(Duration::from_secs(2));
+    drop(standby);
+    // About as long as Kafka waits for a member that died.
+    thread::sleep(Duration::from_secs(8));
+    here.setting.daemon.signal(libc::SIGCONT);
+    stale_mark(&mut visitor, 0, i64::MAX);
+    here.await_members(2);
+}
+
+/// One partition, which the first daemon has, and sessions that are longer than any test waits.
+struct LongSessions {
+    setting: Setting,
+    client: Client,
+}
+
+impl LongSessions {
+    fn new() -> Self {
+        let setting = setting_with(1, |config| config.kafka("session.timeout.ms", "100000"));
+        let mut client = setting.subscriber();
+        setting.begin(&mut client);
+        Self { setting, client }
+    }
+
+    /// A subscriber of this daemon, which Kafka has let in.
+    fn standby(&self, daemon: &Daemon) -> Client {
+        let mut standby = daemon.subscriber(&self.setting.group, &self.setting.topic);
+        stale_mark(&mut standby, 0, i64::MAX);
+        assert_eq!(self.setting.kafka.members(&self.setting.group), 2);
+        standby
+    }
+
+    /// And the first one's marks are taken as ever.
+    fn await_members(&mut self, count: usize) {
+        let Setting {
+            kafka,
+            group,
+            topic,
+            ..
+        } = &self.setting;
+        eventually("who has gone is no member", || {
+            (kafka.members(group) == count).then_some(())
+        });
+        let offset = kafka.write_values(topic, 0, ["1"])[0];
+        read(&mut self.client, 1);
+        mark(&mut self.client, 0, offset);
+        self.setting.wait_committed(&[offset + 1]);
+    }
 }
 
 #[test]

@@ -164,6 +164,12 @@ impl Joining {
         self.put_off(now);
     }
 
+    /// Whether librdkafka waits for partitions to be taken; of none that counts not.
+    pub(super) fn is_assigning_some(&self) -> bool {
+        let assigning = self.assigning.as_ref();
+        assigning.is_some_and(|partitions| !partitions.is_empty())
+    }
+
     /// The group is left. Gives the partitions that librdkafka still waits for to be taken.
     pub(super) fn give_up(&mut self) -> Option<BTreeSet<i32>> {
         self.assigning.take()

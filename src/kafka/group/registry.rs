@@ -247,6 +247,7 @@ impl Registry {
                     Thread::new(key.clone(), settings, tuning, consumer, own, memory).run(
                         receiver,
                         || shared.retire(&key),
+                        || shared.lock().stopping,
                         |lost| {
                             shared.lost_marks.fetch_add(lost, Ordering::Relaxed);
                             drop(running);

@@ -4,6 +4,7 @@
 mod anew;
 mod commits;
 mod joining;
+mod leaving;
 mod perform;
 mod upkeep;
 
@@ -125,11 +126,13 @@ impl Thread {
     }
 
     /// Runs until it is stopped, or nobody needs the group any more, or its topic was made anew: `retire` is told so, and another thread
-    /// may be started. `left` is told when the group is left, and of how many partitions the last marks could not be committed.
+    /// may be started. `is_stopping` tells whether the daemon stops, `left` is told when the group is left, and of how many partitions the last
+    /// marks could not be committed.
     pub(super) fn run(
         mut self,
         commands: Receiver<Command>,
         retire: impl Fn(),
+        is_stopping: impl Fn() -> bool,
         left: impl FnOnce(usize),
     ) {
         let mut polled = Polled::All;
@@ -166,7 +169,7 @@ impl Thread {
             }
         }
         // Nobody waits for the client's own end.
-        left(self.leave_group());
+        left(self.leave_group(is_stopping));
     }
 
     /// When the group is left, where it has no subscriber.

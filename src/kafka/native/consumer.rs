@@ -84,6 +84,22 @@ pub fn commit_wait<C: ClientContext>(
     Ok(unsafe { read(answer) })
 }
 
+/// Whether the consumer is a member of its group, as far as it knows. Asks no broker.
+pub fn is_member<C: ClientContext>(client: &Client<C>) -> bool {
+    // SAFETY: the client is alive; what is told is freed here, and its strings are not used after that.
+    unsafe {
+        let told = rdk::rd_kafka_consumer_group_metadata(client.native_ptr());
+        if told.is_null() {
+            return false;
+        }
+        let id = CStr::from_ptr(rdk::rd_kafka_consumer_group_metadata_member_id(told));
+        let generation = rdk::rd_kafka_consumer_group_metadata_generation_id(told);
+        let is_member = !id.is_empty() && generation > 0;
+        rdk::rd_kafka_consumer_group_metadata_destroy(told);
+        is_member
+    }
+}
+
 /// The partition's oldest offset and the end behind its last record, as the last fetch told them; `None` as long as none did. Asks
 /// nobody and never waits.
 pub fn cached_watermarks<C: ClientContext>(

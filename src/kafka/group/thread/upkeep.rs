@@ -1,4 +1,4 @@
-//! What is done now and then: positions behind the last record, the health of the cluster; and the end.
+//! What is done now and then: positions behind the last record, the health of the cluster.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,14 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
 use tokio::sync::oneshot;
-use tracing::debug;
 
 use super::super::questions::Found;
 use super::super::state::Member;
 use super::super::{PartitionInfo, Refusal, Tuning, lookup};
-use super::{AT_END_TIMEOUT, Reply, TICK, Thread, Trouble, millis};
+use super::{AT_END_TIMEOUT, TICK, Thread, Trouble, millis};
 use crate::kafka::cluster::short_reason;
 use crate::kafka::health::NO_BROKER;
-use crate::kafka::native::{self, Fetched};
+use crate::kafka::native;
 
 impl Thread {
     pub(super) fn tick(&mut self) {
@@ -80,7 +79,7 @@ impl Thread {
 
     /// Behind the last record there may be control records: librdkafka's position tells. It counts what was taken out of the queue, so
     /// it is not ahead of the records that are still there.
-    fn note_positions(&mut self) {
+    pub(super) fn note_positions(&mut self) {
         let Ok(positions) = self.consumer.position() else {
             return;
         };
@@ -129,45 +128,6 @@ impl Thread {
         self.no_thread(asked);
     }
 
-    /// Answers who waits, commits, and gives everything back; bounded in time. A look-up may hold the consumer for longer: it is closed
-    /// here, not when the last who holds it drops it. Gives of how many partitions the last marks could not be committed.
-    pub(super) fn leave_group(&mut self) -> usize {
-        self.note_positions();
-        for (_, reply) in self.replies.drain() {
-            match reply {
-                Reply::Mget(reply) => drop(reply.send(Ok(Vec::new()))),
-                Reply::Mark(reply) => drop(reply.send(Err(Refusal::Joining))),
-            }
-        }
-        let lost = self.commit_last();
-        if let Err(error) = self.consumer.close_queue() {
-            debug!(group = %self.key.id(), topic = %self.key.topic, %error, "close");
-            return lost;
-        }
-        if let Some(partitions) = self.joining.give_up() {
-            self.give_back(partitions);
-        }
-        let deadline = Instant::now() + LEAVE_TIMEOUT;
-        while !self.consumer.closed() && Instant::now() < deadline {
-            match self.fetch.poll() {
-                Fetched::Nothing => std::thread::sleep(CLOSE_STEP),
-                Fetched::Assigned(partitions) | Fetched::Revoked(partitions) => {
-                    self.give_back(partitions);
-                }
-                _ => {}
-            }
-        }
-        lost
-    }
-
-    /// librdkafka ends only when it has an answer to what it assigned or revokes. While the group is left it takes any as giving all back.
-    fn give_back(&self, partitions: impl IntoIterator<Item = i32>) {
-        let list = lookup::list(&self.key.topic, partitions, Offset::Invalid);
-        if let Err(error) = self.consumer.incremental_unassign(&list) {
-            debug!(group = %self.key.id(), topic = %self.key.topic, %error, "unassign");
-        }
-    }
-
     pub(super) fn troubled(&mut self, code: RDKafkaErrorCode, reason: String) {
         // That no broker answers is said after the reason why one does not: keep the reason.
         let vague = code == RDKafkaErrorCode::AllBrokersDown;
@@ -204,6 +164,3 @@ impl Thread {
         }
     }
 }
-
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
-const CLOSE_STEP: Duration = Duration::from_millis(5);
