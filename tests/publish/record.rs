@@ -205,3 +205,14 @@ fn what_kafka_refuses_as_too_large_is_not_written() {
     client.exchange("SET k v\r\n", "+OK\r\n");
     assert_eq!(kafka.records(&topic).len(), 1);
 }
+
+/// Kafka's own topic; grants name no topic that cannot be.
+#[test]
+fn what_kafka_takes_from_nobody_is_not_written() {
+    let (kafka, topic) = (Kafka::first(), "__consumer_offsets");
+    kafka.outsider(&common::unique("g")); // Kafka makes it for the first group
+    let daemon = Config::new().grant("g", topic, "pub").start();
+    let mut client = daemon.publisher("g", topic);
+    let said = format!("-ERR not written: Kafka takes no records for a topic named '{topic}'\r\n");
+    client.exchange("SET k v\r\nSET k v\r\n", said.repeat(2));
+}

@@ -154,7 +154,7 @@ pub(super) fn words(code: Code, topic: &str) -> String {
         // What was to be sent again to a partition that is no more; clients are never destroyed with records in them.
         | RD_KAFKA_RESP_ERR__DESTROY => format!("topic '{topic}' does not exist"),
         RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION | RD_KAFKA_RESP_ERR__INVALID_ARG => {
-            format!("'{topic}' is no topic name")
+            format!("Kafka takes no records for a topic named '{topic}'")
         }
         RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => {
             format!("Kafka does not let databus write to topic '{topic}'")
@@ -228,6 +228,11 @@ mod tests {
         }
         for (status, code, words) in [
             (Status::NotPersisted, 3, "not: topic 't' does not exist"),
+            (
+                Status::NotPersisted,
+                17,
+                "not: Kafka takes no records for a topic named 't'",
+            ),
             (
                 Status::PossiblyPersisted,
                 20,
