@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::resp::{Client, ok};
-use super::{PATIENCE, eventually, free_port, server};
+use super::{PATIENCE, children, eventually, free_port, server};
 
 pub const KEY: &str = "app_key1";
 pub const SECRET: &str = "app_secret1";
@@ -420,11 +420,9 @@ pub fn identity(group: &str, topic: &str, role: &str) -> String {
 
 /// Runs `databus` to its end: exit code, and what it wrote to both its outputs.
 pub fn databus(arguments: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(program())
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("databus starts");
+    let mut command = Command::new(program());
+    let command = command.args(arguments).stdin(Stdio::null());
+    let output = children::output(command).expect("databus starts");
     let text = [output.stdout, output.stderr].concat();
     (
         output.status.code(),
@@ -480,11 +478,8 @@ pub fn start(mut command: Command, log: &Arc<Mutex<String>>) -> Child {
             Ok(())
         });
     }
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = children::spawn(&mut command).expect("it starts");
     collect(child.stdout.take().expect("it is piped"), log);
     collect(child.stderr.take().expect("it is piped"), log);
     child

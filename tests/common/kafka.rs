@@ -1,9 +1,7 @@
 //! Kafka as it is, beside the daemon: topics made, records read and written, positions read and set.
 
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -14,9 +12,8 @@ use rdkafka::message::{Header, Headers, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
-use socket2::{Domain, Socket, Type};
 
-use super::{PATIENCE, eventually, server, unique};
+use super::{PATIENCE, children, eventually, server, unique};
 
 /// One cluster.
 pub struct Kafka {
@@ -469,8 +466,6 @@ impl Record {
 /// librdkafka's Kafka in memory, which can be told to fail.
 pub struct Mock {
     pub cluster: MockCluster<'static, DefaultProducerContext>,
-    /// Keeps the port while the broker is away: librdkafka ends the process where it cannot have it back.
-    port: Cell<Option<Socket>>,
 }
 
 impl Mock {
@@ -486,7 +481,6 @@ impl Mock {
     pub fn with_brokers(count: i32) -> Self {
         Self {
             cluster: MockCluster::new(count).expect("a mock cluster"),
-            port: Cell::default(),
         }
     }
 
@@ -496,17 +490,17 @@ impl Mock {
 
     /// The broker of a cluster of one goes away: connections break, and new ones are refused.
     pub fn down(&self) {
-        let address: SocketAddr = self.brokers().parse().expect("one broker");
-        self.cluster.broker_down(1).expect("there is a broker 1");
-        let port = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        port.set_reuse_address(true).expect("not bound yet");
-        port.bind(&address.into()).expect("its port is free");
-        self.port.set(Some(port));
+        self.break_off(1);
+    }
+
+    /// This broker goes away.
+    pub fn break_off(&self, broker: i32) {
+        let down = children::while_none_starts(|| self.cluster.broker_down(broker));
+        down.expect("there is such a broker");
     }
 
     /// It comes back.
     pub fn up(&self) {
-        drop(self.port.take());
         self.cluster.broker_up(1).expect("there is a broker 1");
     }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each suite is a program of its own, and uses a part of this
 
 pub mod certificates;
+pub mod children;
 pub mod daemon;
 pub mod kafka;
 pub mod resp;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{PATIENCE, eventually, free_port, free_ports};
+use super::{PATIENCE, children, eventually, free_port, free_ports};
 
 /// A running MariaDB. Ended, and its folder removed, with this value, and however the test ends.
 pub struct MariaDb(Server);
@@ -161,6 +161,7 @@ impl MariaDb {
     fn client(&self) -> Command {
         let mut client = Command::new("mariadb");
         client
+            .stdin(Stdio::null())
             .args(["--no-defaults", "-u", "root", "-S"])
             .arg(self.0.folder.join("socket"));
         client
@@ -168,7 +169,7 @@ impl MariaDb {
 
     fn wait(&self) {
         self.0
-            .wait(|| self.client().args(["-e", "SELECT 1"]).output());
+            .wait(|| children::output(self.client().args(["-e", "SELECT 1"])));
     }
 }
 
@@ -213,7 +214,7 @@ impl Redis {
 
     fn client(&self, database: u32) -> Command {
         let mut client = Command::new("redis-cli");
-        client.args([
+        client.stdin(Stdio::null()).args([
             "-p",
             &self.0.port.to_string(),
             "-n",
@@ -224,7 +225,7 @@ impl Redis {
     }
 
     fn wait(&self) {
-        self.0.wait(|| self.client(0).arg("PING").output());
+        self.0.wait(|| children::output(self.client(0).arg("PING")));
     }
 }
 
@@ -362,11 +363,8 @@ fn keep(folder: &Path, command: &[String]) -> (Child, u32) {
         .args(["-c", KEEPER, "keeper"])
         .arg(folder)
         .args(command);
-    let mut keeper = keeper
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a shell");
+    keeper.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut keeper = children::spawn(&mut keeper).expect("a shell");
     let mut pid = String::new();
     let stdout = keeper.stdout.take().expect("it is piped");
     BufReader::new(stdout)
@@ -379,9 +377,7 @@ fn keep(folder: &Path, command: &[String]) -> (Child, u32) {
 /// Runs a program that must succeed, and gives its output.
 #[track_caller]
 fn run(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = children::output(command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(output.status.success(), "{command:?}: {text}");

@@ -29,7 +29,7 @@ fn a_partition_whose_leader_is_away_does_not_pile_up_the_answers_of_the_others()
         let found = records.iter().find(|record| record.partition == partition);
         found.expect("a key in each").key_text().to_owned()
     });
-    mock.cluster.broker_down(2).expect("it is there");
+    mock.break_off(2);
     client.send(request(&["SET", &stuck, "v"]));
     let part = request(&["SET", &moving, &"x".repeat(1_000)]).repeat(100);
     let taken = taken(&mut client, &part, 600);

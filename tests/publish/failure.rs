@@ -245,7 +245,7 @@ fn a_topic_whose_leader_is_away_does_not_stop_the_others() {
     let daemon = config.limit("delivery_timeout", "\"60s\"").start();
     let mut stuck: Vec<_> = (0..8).map(|_| daemon.publisher("g", "stuck")).collect();
     assert_eq!(stuck[0].call("SET k v"), ok());
-    mock.cluster.broker_down(2).expect("it is there");
+    mock.break_off(2);
     for client in &mut stuck {
         client
             .stream()
