@@ -27,7 +27,7 @@ rpm_root() {  # SUITE: a root with dnf, and systemd's files for packages of the 
   local suite=$1 d mirror apt
   box_root "$suite" dnf,rpm,createrepo-c || return
   [ ! -e "$roots/compat-$suite/triggers.systemd.in" ] || return 0
-  d=$(mktemp -d "$roots/source.XXXXXX"); mkdir -p "$d/lists/partial" "$d/cache/archives/partial"
+  d=$(mktemp -d -p "$roots"); mkdir -p "$d/lists/partial" "$d/cache/archives/partial"
   mirror=$(sdbox_mirror)
   echo "deb-src $mirror $suite main" > "$d/sources.list"
   apt=(apt-get -qq -o Dir::Etc::SourceList="$d/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$d/lists" -o Dir::Cache="$d/cache" -o APT::Sandbox::User=root)
