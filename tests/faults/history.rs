@@ -3,6 +3,8 @@
 //! All times are nanoseconds since the run began, of one monotonic clock. `invoked` is taken before the first byte of a command is
 //! sent, `answered` after the last byte of its reply came; what the daemon did, it did in between.
 
+use std::collections::BTreeMap;
+
 /// Nanoseconds since the run began.
 pub type Time = u64;
 
@@ -19,6 +21,8 @@ pub struct Evidence {
     pub sets: Vec<Set>,
     pub reads: Vec<Read>,
     pub marks: Vec<Mark>,
+    /// By lane: when its first MGET was answered, be it by an empty array.
+    pub begun: BTreeMap<usize, Time>,
     /// In the order in which they were seen.
     pub commits: Vec<Committed>,
     /// What Kafka took as positions; of each place in its order.

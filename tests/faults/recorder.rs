@@ -43,6 +43,14 @@ impl Recorder {
         evidence.connections.len() - 1
     }
 
+    /// A connection's MGET was answered by an array.
+    pub fn mget_answered(&self, connection: usize, at: Time) {
+        let mut evidence = self.evidence();
+        if let Some(lane) = evidence.connections[connection].lane {
+            evidence.begun.entry(lane).or_insert(at);
+        }
+    }
+
     pub fn trouble(&self, what: String) {
         self.evidence().troubles.push(what);
     }

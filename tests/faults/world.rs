@@ -16,7 +16,7 @@ use crate::common::unique;
 use crate::history::{Figures, Time};
 use crate::link::Link;
 use crate::load::publisher::publish;
-use crate::load::subscriber::subscribe;
+use crate::load::subscriber::{Manner, subscribe};
 use crate::load::{Crew, Field, Orders};
 use crate::network::Network;
 use crate::node::Node;
@@ -127,11 +127,16 @@ impl World {
         let orders = &self.field.orders;
         orders.stop_reading.store(false, Ordering::SeqCst);
         self.start_publishing();
-        for &(lane, manner) in &self.plan.subscribers {
-            let (field, rng) = (self.field.clone(), self.rng.fork());
-            self.subscribers
-                .add(move || subscribe(&field, lane, manner, rng));
+        for (lane, manner) in self.plan.subscribers.clone() {
+            self.subscribe(lane, manner);
         }
+    }
+
+    /// One more subscriber.
+    pub fn subscribe(&mut self, lane: usize, manner: Manner) {
+        let (field, rng) = (self.field.clone(), self.rng.fork());
+        self.subscribers
+            .add(move || subscribe(&field, lane, manner, rng));
     }
 
     pub fn start_publishing(&mut self) {

@@ -11,11 +11,30 @@ fn a_record_that_comes_to_nobody() {
         let lanes = |read: &Read| evidence.connections[read.connection].lane;
         let mut reads = evidence.reads.iter();
         let record = reads.rfind(|read| lanes(read) == Some(0))?.records[0];
-        for read in &mut evidence.reads {
-            read.records.retain(|other| other.id != record.id);
-        }
+        deliver_never(evidence, record.id);
         Some(())
     });
+}
+
+/// A group from the newest record on has begun when its first MGET is answered, be it by nothing.
+#[test]
+fn a_new_group_that_begins_behind_what_was_sent_since_its_first_answer() {
+    found(Rule::Delivered, &[Rule::Skipped], |evidence| {
+        let lanes = |read: &Read| evidence.connections[read.connection].lane;
+        let mut reads = evidence.reads.iter();
+        let record = reads.find(|read| lanes(read) == Some(1))?.records[0];
+        let mut sets = evidence.sets.iter();
+        let invoked = sets.find(|set| set.id == record.id)?.invoked;
+        deliver_never(evidence, record.id);
+        evidence.begun.insert(1, invoked - 1);
+        Some(())
+    });
+}
+
+fn deliver_never(evidence: &mut Evidence, id: Id) {
+    for read in &mut evidence.reads {
+        read.records.retain(|record| record.id != id);
+    }
 }
 
 #[test]

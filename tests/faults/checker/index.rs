@@ -25,7 +25,7 @@ pub struct Index<'a> {
     /// By time.
     rebalances: HashMap<(usize, usize, i32), Vec<(Time, Rebalanced)>>,
     /// When a lane's first MGET or SET was answered: by then it has begun.
-    begun: HashMap<usize, Time>,
+    begun: BTreeMap<usize, Time>,
 }
 
 impl<'a> Index<'a> {
@@ -39,7 +39,7 @@ impl<'a> Index<'a> {
             commits: HashMap::new(),
             committed: HashMap::new(),
             rebalances: HashMap::new(),
-            begun: HashMap::new(),
+            begun: evidence.begun.clone(),
         };
         index.add_reads();
         index.add_marks();

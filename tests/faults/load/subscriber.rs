@@ -133,6 +133,7 @@ impl Subscriber<'_> {
             self.field.recorder.trouble(what);
             return Err(Broken);
         };
+        self.field.recorder.mget_answered(link.id, answered);
         for record in &records {
             self.unmarked.insert(record.partition, record.offset);
         }

@@ -104,7 +104,7 @@ fn each_ill(world: &mut World, who: fn(&World, i32) -> Option<i32>) {
 }
 
 /// The broker that has a role, which may go to another one at this moment.
-fn found(world: &World, who: impl Fn(&World) -> Option<i32>) -> Option<i32> {
+pub fn found(world: &World, who: impl Fn(&World) -> Option<i32>) -> Option<i32> {
     (0..60).find_map(|_| {
         let broker = who(world);
         if broker.is_none() {

@@ -1,5 +1,6 @@
 //! The faults, each a function over the [`World`].
 
+mod begin;
 mod client;
 mod clock;
 mod daemon;
@@ -25,6 +26,7 @@ pub struct Scenario {
 
 pub fn all() -> Vec<Scenario> {
     let parts = [
+        begin::all(),
         client::all(),
         daemon::all(),
         store::all(),
