@@ -25,6 +25,8 @@ struct Model {
     subscribers: Vec<Vec<usize>>,
     places: Vec<Place>,
     sent: u64,
+    /// Whether all marks are committed soon, and Kafka tells of each commit.
+    keeps: bool,
 }
 
 /// A lane's partition: who has it, and how far it is.
@@ -36,8 +38,12 @@ struct Place {
     read: i64,
     mark: i64,
     committed: i64,
+    /// When the first mark that is not committed was taken.
+    marked: Option<Time>,
 }
 
+/// Within this a mark is committed.
+const SOON: Time = 2_000_000_000;
 const LIVES: usize = 2;
 const PARTITIONS: i32 = 2;
 const COLOURS: [&str; 2] = ["", "blue"];
@@ -52,6 +58,7 @@ impl Model {
             subscribers: Vec::new(),
             places: Vec::new(),
             sent: 0,
+            keeps: seed % 2 == 1,
         };
         let partitions = vec![Partition::default(); PARTITIONS as usize];
         model.evidence.topics.push(Topic {
@@ -98,6 +105,7 @@ impl Model {
                     read: 0,
                     mark: 0,
                     committed: 0,
+                    marked: None,
                 });
                 let at = model.tick();
                 model.rebalanced(model.places.len() - 1, Rebalanced::Assigned, at);
@@ -121,6 +129,7 @@ impl Model {
     }
 
     fn step(&mut self) {
+        self.commit_in_time();
         let place = self.rng.usize(..self.places.len());
         match self.rng.u32(..100) {
             0..40 => self.publish(),
@@ -139,8 +148,18 @@ impl Model {
                 self.places[place].read = self.places[place].read.max(self.places[place].mark);
                 self.mark_to(place, self.places[place].read);
                 self.pass_over(place);
+                self.commit_in_time();
             }
             self.commit(place);
+        }
+    }
+
+    fn commit_in_time(&mut self) {
+        for place in 0..self.places.len() {
+            let marked = self.places[place].marked;
+            if self.keeps && marked.is_some_and(|marked| marked + SOON < self.now) {
+                self.commit(place);
+            }
         }
     }
 
@@ -152,7 +171,16 @@ impl Model {
             ..
         } = self.places[place];
         self.places[place].committed = mark;
+        self.places[place].marked = None;
         let (invoked, answered) = (self.tick(), self.tick());
+        if self.keeps {
+            self.evidence.kept.push(Kept {
+                lane,
+                partition,
+                offset: Some(mark),
+                at: invoked,
+            });
+        }
         self.evidence.commits.push(Committed {
             lane,
             partition,
@@ -183,13 +211,14 @@ impl Model {
     fn rebalance(&mut self, place: usize) {
         let at = self.tick();
         self.rebalanced(place, Rebalanced::Revoked, at);
-        if self.rng.bool() {
+        if self.keeps || self.rng.bool() {
             self.commit(place);
         }
         let life = self.rng.usize(..LIVES);
         let state = &mut self.places[place];
         (state.life, state.holder) = (life, None);
         (state.read, state.mark) = (state.committed, state.committed);
+        state.marked = None;
         let at = self.tick();
         self.rebalanced(place, Rebalanced::Assigned, at);
     }

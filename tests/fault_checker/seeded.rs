@@ -49,6 +49,6 @@ fn last_moment(evidence: &Evidence) -> Time {
 }
 
 /// Histories that are broken in each way.
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 32;
 const SECOND: Time = 1_000_000_000;
 const MILLI: Time = 1_000_000;

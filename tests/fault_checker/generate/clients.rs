@@ -155,6 +155,7 @@ impl Model {
         let state = &mut self.places[place];
         if taken && to > state.mark {
             state.mark = to;
+            state.marked = state.marked.or(answered);
             if state.mark >= state.read {
                 (state.read, state.holder) = (state.mark, None);
             }

@@ -35,7 +35,7 @@ fn two_owners_on_two_daemons_that_do_not_part() {
 
 #[test]
 fn two_owners_that_mark_at_once() {
-    found(Rule::TwoOwners, &[], |evidence| {
+    found(Rule::TwoOwners, &[Rule::CommitLate], |evidence| {
         owners(evidence, false)?;
         let [.., first, second] = &mut evidence.reads[..] else {
             return None;
@@ -226,7 +226,7 @@ pub(super) fn owners(evidence: &mut Evidence, apart: bool) -> Option<()> {
 
 #[test]
 fn what_came_to_one_comes_to_another_though_both_marked() {
-    found(Rule::TwoOwners, &[], |evidence| {
+    found(Rule::TwoOwners, &[Rule::CommitLate], |evidence| {
         owners(evidence, false)?;
         let [.., first, second] = &mut evidence.reads[..] else {
             return None;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::history::{
-    Begin, Committed, Evidence, Id, Lane, Mark, Marked, Partition, Read, Rebalanced, Record, Set,
-    Time,
+    Begin, Committed, Evidence, Id, Kept, Lane, Mark, Marked, Partition, Read, Rebalanced, Record,
+    Set, Time,
 };
 
 /// A lane's partition.
@@ -20,6 +20,8 @@ pub struct Index<'a> {
     /// The same marks, by the time of their invocation.
     marks: HashMap<Place, Vec<&'a Mark>>,
     pub commits: HashMap<Place, Vec<&'a Committed>>,
+    /// In Kafka's order.
+    pub kept: BTreeMap<Place, Vec<&'a Kept>>,
     /// When commits were seen; the offset is the highest so far.
     committed: HashMap<Place, Vec<(Time, i64)>>,
     /// By time.
@@ -37,6 +39,7 @@ impl<'a> Index<'a> {
             marked: HashMap::new(),
             marks: HashMap::new(),
             commits: HashMap::new(),
+            kept: BTreeMap::new(),
             committed: HashMap::new(),
             rebalances: HashMap::new(),
             begun: evidence.begun.clone(),
@@ -49,6 +52,10 @@ impl<'a> Index<'a> {
             let seen = index.committed.entry(place).or_default();
             let highest = seen.last().map_or(-1, |(_, highest)| *highest);
             seen.push((commit.answered, commit.offset.max(highest)));
+        }
+        for kept in &evidence.kept {
+            let place = (kept.lane, kept.partition);
+            index.kept.entry(place).or_default().push(kept);
         }
         for change in &evidence.rebalances {
             let place = (change.life, change.lane, change.partition);
@@ -110,6 +117,12 @@ impl<'a> Index<'a> {
 
     pub fn lane(&self, lane: usize) -> &'a Lane {
         &self.evidence.lanes[lane]
+    }
+
+    /// Whether its topic was made anew, or is the one that had the name before.
+    pub fn is_made_anew(&self, lane: usize) -> bool {
+        let lanes = &self.evidence.lanes;
+        lanes[lane].former.is_some() || lanes.iter().any(|other| other.former == Some(lane))
     }
 
     /// None where Kafka has no such partition.

@@ -11,6 +11,7 @@ mod exclusive;
 mod fresh;
 mod index;
 mod kept;
+mod late;
 mod order;
 mod reading;
 mod released;
@@ -60,6 +61,8 @@ pub enum Rule {
     CommitBack,
     /// They never pass what was marked or passed over.
     CommitBeyond,
+    /// A mark is committed soon.
+    CommitLate,
     /// Where everything is marked, lag reaches 0.
     Lag,
     /// Memory, threads and descriptors come back to where they were.
@@ -81,6 +84,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     released::check(&index, &mut found);
     commits::check(&index, &mut found);
     kept::check(&index, &mut found);
+    late::check(&index, &mut found);
     usage::check(evidence, &mut found);
     for trouble in &evidence.troubles {
         found.add(Rule::Trouble, trouble.clone());
