@@ -48,6 +48,8 @@ pub struct Topic {
     pub grown: bool,
     /// Until when it was there, where it was deleted.
     pub until: Option<Time>,
+    /// From when on it took what nobody read, where it was deleted while publishers went on.
+    pub unread: Option<Time>,
 }
 
 #[derive(Clone, Default)]

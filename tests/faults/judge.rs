@@ -13,6 +13,7 @@ use crate::load::publisher::publish_at_last;
 use crate::offsets;
 use crate::rebalanced;
 use crate::twins;
+use crate::unread;
 use crate::world::{SECOND, World};
 
 /// Ends the run; what was seen, and what is wrong with it.
@@ -67,6 +68,7 @@ pub fn judge(world: &mut World) -> (Evidence, Vec<Violation>) {
     for node in world.nodes.iter().filter(|_| !world.plan.clock) {
         rebalanced::read(&world.recorder, node, &mut evidence);
     }
+    unread::complete(&mut evidence);
     twins::tell_apart(&mut evidence);
     let violations = checker::check(&evidence);
     (evidence, violations)

@@ -25,6 +25,7 @@ mod report;
 mod scenario;
 mod store;
 mod twins;
+mod unread;
 mod world;
 
 use std::fs::File;

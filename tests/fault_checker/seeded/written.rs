@@ -14,6 +14,34 @@ fn a_dropped_record() {
     });
 }
 
+/// What a topic took after it was read, and before it was deleted, is gone with it.
+#[test]
+fn what_may_lie_in_a_topic_that_was_deleted() {
+    let drop_beside = |unread: i64, until: i64| {
+        move |evidence: &mut Evidence| {
+            let id = written(evidence).nth(20)?.id;
+            remove(evidence, id);
+            let (invoked, answered) = (set(evidence, id).invoked, set(evidence, id).answered?);
+            evidence.topics.push(Topic {
+                name: "t".into(),
+                unread: answered.checked_add_signed(unread),
+                until: invoked.checked_add_signed(until),
+                ..Topic::default()
+            });
+            Some(())
+        }
+    };
+    found(Rule::Written, &[], drop_beside(1, 1));
+    found(Rule::Written, &[], drop_beside(-1, -1));
+    for seed in 0..SEEDS {
+        let mut evidence = generate(seed);
+        if drop_beside(-1, 1)(&mut evidence).is_some() {
+            let found = check(&evidence);
+            assert!(found.is_empty(), "seed {seed}: {}", found[0]);
+        }
+    }
+}
+
 #[test]
 fn a_record_that_was_said_not_to_be_written() {
     found(Rule::NotWritten, &[], |evidence| {

@@ -24,7 +24,7 @@ pub(super) fn check(index: &Index, found: &mut Found) {
     let mut copied = Vec::new();
     for set in &index.evidence.sets {
         let there = spots.get(&set.id).map_or(&[][..], Vec::as_slice);
-        judge(set, there, found);
+        judge(index, set, there, found);
         if there.len() > 1 && set.outcome != Outcome::NotWritten {
             copied.push((set, there));
         }
@@ -38,9 +38,9 @@ pub(super) fn check(index: &Index, found: &mut Found) {
     }
 }
 
-fn judge(set: &Set, there: &[Spot], found: &mut Found) {
+fn judge(index: &Index, set: &Set, there: &[Spot], found: &mut Found) {
     match (set.outcome, there.len()) {
-        (Outcome::Written, 0) => found.add(
+        (Outcome::Written, 0) if !may_be_deleted(index, set) => found.add(
             Rule::Written,
             format!("{}, and is not in Kafka", describe(set)),
         ),
@@ -57,6 +57,16 @@ fn judge(set: &Set, there: &[Spot], found: &mut Found) {
             found.add(Rule::Invented, what);
         }
     }
+}
+
+/// With its topic, before anybody read it.
+fn may_be_deleted(index: &Index, set: &Set) -> bool {
+    let mut topics = index.evidence.topics.iter();
+    topics.any(|topic| {
+        let unread = topic.unread.zip(topic.until).zip(set.answered);
+        topic.name == set.topic
+            && unread.is_some_and(|((from, until), at)| set.invoked < until && from < at)
+    })
 }
 
 /// The README does not promise that nothing is there twice in the moment in which other records fail. Such moments are rare, so that few

@@ -1,6 +1,7 @@
 //! What an app has on one cluster and then on another, and a topic that is another one under the same name.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::{Scenario, seconds};
 use crate::common::daemon::CLUSTER;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<Scenario> {
     vec![
         scenario("app-moved", 8, moving_plan, moved),
         scenario("topic-made-anew", 10, || Plan::usual().steady(), made_anew),
+        scenario("topic-deleted", 10, || Plan::usual().steady(), deleted),
     ]
 }
 
@@ -103,20 +105,39 @@ pub fn arrived(world: &World) {
     }
 }
 
-/// Nobody publishes while it is gone: what Kafka took in the last moment would be unknown.
+/// Nobody publishes while it is gone: all that Kafka took is known.
 fn made_anew(world: &mut World) {
     let time = world.some_time(seconds(1), seconds(3));
     world.wait(time);
     world.stop_publishing();
+    let time = world.some_time(seconds(0), seconds(3));
+    make_anew(world, time, false);
+    world.start_publishing();
+    world.wait(seconds(5));
+}
+
+/// Publishers go on.
+fn deleted(world: &mut World) {
+    let time = world.some_time(seconds(1), seconds(3));
+    world.wait(time);
+    // The last broker to hear of it takes records until then.
+    let time = world.some_time(seconds(2), seconds(5));
+    make_anew(world, time, true);
+    world.wait(seconds(6));
+}
+
+/// Gone for a time.
+fn make_anew(world: &mut World, time: Duration, under_load: bool) {
+    let unread = under_load.then(|| world.recorder.now());
     let mut before = Topic {
         name: world.topic.clone(),
         cluster: CLUSTER.into(),
         partitions: judge::read(&world.kafka, &world.topic),
+        unread,
         ..Topic::default()
     };
     world.did("the topic is deleted");
     world.kafka.delete_topic(&world.topic);
-    let time = world.some_time(seconds(0), seconds(3));
     world.wait(time);
     before.until = Some(world.recorder.now());
     world.was_another(before);
@@ -124,6 +145,4 @@ fn made_anew(world: &mut World) {
     world
         .kafka
         .create_topic(&world.topic, world.plan.partitions, &[]);
-    world.start_publishing();
-    world.wait(seconds(5));
 }
