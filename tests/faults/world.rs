@@ -47,6 +47,8 @@ pub struct World {
     pub clock: Option<Clock>,
     /// Connections that stay open until the run ends.
     pub kept: Vec<Link>,
+    /// Clients that leave by themselves.
+    pub crowd: Crew,
     before: Vec<Figures>,
     publishers: Crew,
     subscribers: Crew,
@@ -92,6 +94,7 @@ impl World {
             network: None,
             clock: None,
             kept: Vec::new(),
+            crowd: Crew::default(),
             before: Vec::new(),
             publishers: Crew::default(),
             subscribers: Crew::default(),
@@ -151,6 +154,7 @@ impl World {
     pub fn stop_publishing(&mut self) {
         self.field.orders.stop_publishing();
         self.publishers.join();
+        self.crowd.join();
     }
 
     pub fn stop_reading(&mut self) {

@@ -71,6 +71,13 @@ impl Crew {
         self.0.push(thread);
     }
 
+    /// Lets go of those that have ended.
+    pub fn thin_out(&mut self) {
+        for thread in self.0.extract_if(.., |thread| thread.is_finished()) {
+            thread.join().expect("clients do not panic");
+        }
+    }
+
     /// Waits for all of them.
     pub fn join(&mut self) {
         for thread in self.0.drain(..) {

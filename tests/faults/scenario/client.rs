@@ -6,7 +6,7 @@ use super::{Scenario, millis, seconds};
 use crate::common::PATIENCE;
 use crate::common::resp::request;
 use crate::link::Link;
-use crate::load::publisher::{Batch, Style};
+use crate::load::publisher::{Batch, Style, publish_at_last};
 use crate::load::subscriber::{Manner, read_something};
 use crate::plan::Plan;
 use crate::world::World;
@@ -278,6 +278,26 @@ fn scattering(world: &mut World) {
     world.wait(seconds(1));
 }
 
+/// Many come to one daemon at once, each for one record or one look, and leave; they are not waited for.
+pub fn crowd(world: &mut World, node: usize) {
+    world.did(format!("{CROWD} clients come to daemon {node} at once"));
+    world.crowd.thin_out();
+    for _ in 0..CROWD {
+        let (field, target) = (world.field.clone(), world.field.targets[node].clone());
+        let (mut rng, lane) = (world.rng.fork(), world.rng.usize(..field.lanes.len()));
+        world.crowd.add(move || {
+            if rng.u32(..5) > 0 {
+                let _ = publish_at_last(&field, &target, lane, rng, Duration::ZERO);
+            } else if let Ok(mut link) =
+                field.open(&target, &field.lanes[lane].subscribe, Some(lane))
+            {
+                read_something(&field, &mut link);
+            }
+        });
+    }
+}
+
+const CROWD: usize = 300;
 const QUICK: Style = Style {
     lane: 0,
     depth: 1,
