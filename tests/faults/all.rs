@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -55,6 +56,8 @@ fn one(name: &str) -> bool {
     let begin = Instant::now();
     let mut command = Command::new(std::env::current_exe().expect("we run"));
     command.arg(name).stdin(Stdio::null());
+    let history = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.history"));
+    command.env("DATABUS_FAULTS_HISTORY", &history);
     // SAFETY: a system call that is async-signal-safe and touches no memory.
     unsafe {
         command.pre_exec(|| {
@@ -90,6 +93,11 @@ fn one(name: &str) -> bool {
     }
     if !text.contains("\nok ") && !text.contains("\nFAILED ") {
         println!("FAILED  {name}: ended with {}", output.status);
+    }
+    if held {
+        std::fs::remove_file(&history).expect("it wrote one");
+    } else {
+        println!("  its history: {}", history.display());
     }
     println!("  took {} s", begin.elapsed().as_secs());
     held

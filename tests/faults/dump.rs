@@ -1,10 +1,11 @@
-//! The history as text, a line an event, by time: for who looks into a violation.
+//! The history as text, a line an event, by time, with what the daemons said: for who looks into a violation.
 
 use std::fmt::Write;
 
 use crate::history::{Evidence, Rebalanced, Time};
+use crate::world::World;
 
-pub fn dump(evidence: &Evidence) -> String {
+pub fn dump(world: &World, evidence: &Evidence) -> String {
     let mut lines: Vec<(Time, String)> = Vec::new();
     let lane = |connection: usize| match evidence.connections[connection].lane {
         Some(lane) => evidence.lanes[lane].group.as_str(),
@@ -50,8 +51,12 @@ pub fn dump(evidence: &Evidence) -> String {
         lines.push((commit.answered, what));
     }
     for kept in &evidence.kept {
-        let group = &evidence.lanes[kept.lane].group;
-        let what = format!("Kafka took {group} {}/{:?}", kept.partition, kept.offset);
+        let lane = &evidence.lanes[kept.lane];
+        let (group, cluster) = (&lane.group, &evidence.topics[lane.topic].cluster);
+        let what = format!(
+            "Kafka took {group} {}/{:?} on {cluster}",
+            kept.partition, kept.offset
+        );
         lines.push((kept.at, what));
     }
     for change in &evidence.rebalances {
@@ -72,7 +77,19 @@ pub fn dump(evidence: &Evidence) -> String {
             lines.push((ended, what));
         }
     }
-    lines.sort();
+    for node in &world.nodes {
+        for line in node.daemon.log().lines() {
+            let Some((when, said)) = line.split_once(' ') else {
+                continue;
+            };
+            if let Ok(when) = humantime::parse_rfc3339(when) {
+                let what = format!("daemon {} says {said}", node.number);
+                lines.push((world.recorder.time_of(when), what));
+            }
+        }
+    }
+    // What came at the same time stays in Kafka's order.
+    lines.sort_by_key(|(at, _)| *at);
     let lines = lines.into_iter().map(|(at, what)| format!("{at} {what}\n"));
     lines.collect()
 }

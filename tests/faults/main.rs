@@ -85,7 +85,7 @@ fn run(scenario: &Scenario, seconds: u64, seed: u64) -> ExitCode {
     let (evidence, violations) = judge::judge(&mut world);
     report::print(&world, &evidence, &violations, &again);
     if let Some(file) = &mut history
-        && let Err(error) = file.write_all(dump::dump(&evidence).as_bytes())
+        && let Err(error) = file.write_all(dump::dump(&world, &evidence).as_bytes())
     {
         eprintln!("the history cannot be written: {error}");
     }
