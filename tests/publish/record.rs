@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::common::daemon::{Config, identity};
 use crate::common::kafka::{Kafka, Record};
-use crate::common::resp::request;
+use crate::common::resp::{ok, request};
 use crate::*;
 
 #[test]
@@ -215,4 +215,22 @@ fn what_kafka_takes_from_nobody_is_not_written() {
     let mut client = daemon.publisher("g", topic);
     let said = format!("-ERR not written: Kafka takes no records for a topic named '{topic}'\r\n");
     client.exchange("SET k v\r\nSET k v\r\n", said.repeat(2));
+}
+
+#[test]
+fn what_the_clock_makes_kafka_refuse_is_not_written() {
+    let kafka = Kafka::first();
+    let topic = common::unique("t");
+    // What is older than a thousandth of a second: as if the clock were behind.
+    kafka.create_topic(&topic, 1, &[("message.timestamp.before.max.ms", "0")]);
+    let daemon = Config::new().grant("g", &topic, "pub").start();
+    let mut client = daemon.publisher("g", &topic);
+    // Kafka takes what comes to it within that.
+    let refused = common::eventually("Kafka refuses a record", || {
+        let reply = client.call("SET k v");
+        (reply != ok()).then_some(reply)
+    });
+    refused.expect_error(&format!(
+        "ERR not written: topic '{topic}' does not take a record of this time; the clocks of databus and of Kafka may differ"
+    ));
 }

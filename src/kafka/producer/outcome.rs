@@ -175,6 +175,9 @@ pub(super) fn words(code: Code, topic: &str) -> String {
         RD_KAFKA_RESP_ERR_POLICY_VIOLATION | RD_KAFKA_RESP_ERR_INVALID_RECORD => {
             format!("topic '{topic}' does not take such a record")
         }
+        RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP => format!(
+            "topic '{topic}' does not take a record of this time; the clocks of databus and of Kafka may differ"
+        ),
         other => lower(other),
     }
 }
