@@ -84,19 +84,19 @@ pub fn commit_wait<C: ClientContext>(
     Ok(unsafe { read(answer) })
 }
 
-/// Whether the consumer is a member of its group, as far as it knows. Asks no broker.
-pub fn is_member<C: ClientContext>(client: &Client<C>) -> bool {
+/// The group's generation as the consumer knows it, below 1 while it is not in one; `None` without a member id. Asks no broker.
+pub fn generation<C: ClientContext>(client: &Client<C>) -> Option<i32> {
     // SAFETY: the client is alive; what is told is freed here, and its strings are not used after that.
     unsafe {
         let told = rdk::rd_kafka_consumer_group_metadata(client.native_ptr());
         if told.is_null() {
-            return false;
+            return None;
         }
         let id = CStr::from_ptr(rdk::rd_kafka_consumer_group_metadata_member_id(told));
         let generation = rdk::rd_kafka_consumer_group_metadata_generation_id(told);
-        let is_member = !id.is_empty() && generation > 0;
+        let generation = (!id.is_empty()).then_some(generation);
         rdk::rd_kafka_consumer_group_metadata_destroy(told);
-        is_member
+        generation
     }
 }
 

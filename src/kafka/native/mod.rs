@@ -22,7 +22,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 
-pub use consumer::{CommitError, Entry, cached_watermarks, commit_wait, entries, is_member};
+pub use consumer::{CommitError, Entry, cached_watermarks, commit_wait, entries, generation};
 pub use fetch::{Fetch, Fetched};
 pub use mock::MockCluster;
 pub use producer::{Polled, Producer, Topic};

@@ -45,11 +45,15 @@ impl Thread {
         lost
     }
 
-    /// When librdkafka closes a consumer it tells Kafka so once the partitions are given back, and never where there are none. Kafka would wait
-    /// for the member until its session ends, and meanwhile let nobody in and take no commit. Where the group rebalances, librdkafka leaves it
-    /// when that is done, which a member that died delays until its session ends; nobody waits for this but a daemon that stops.
+    /// When librdkafka closes a consumer it tells Kafka so once the partitions are given back, and a member of a classic group that once had
+    /// some and has none tells nothing. Kafka would wait for it until its session ends, and meanwhile let nobody in and take no commit. Where
+    /// the group rebalances, librdkafka leaves it when that is done, which a member that died delays until its session ends; nobody waits for
+    /// this but a daemon that stops.
     fn leave_without_partitions(&mut self, is_stopping: impl Fn() -> bool) {
-        let deadline = Instant::now() + LEAVE_TIMEOUT;
+        if !self.is_member() {
+            return;
+        }
+        let deadline = Instant::now() + self.session_timeout() + MARGIN;
         let mut stop_deadline = None;
         let mut is_late = || {
             let now = Instant::now();
@@ -57,10 +61,7 @@ impl Thread {
             now >= stop.map_or(deadline, |stop| stop.min(deadline))
         };
         self.consumer.unsubscribe();
-        while !self.joining.is_assigning_some()
-            && native::is_member(self.consumer.client())
-            && !is_late()
-        {
+        while !self.joining.is_assigning_some() && self.is_member() && !is_late() {
             if self.joining.give_up().is_some() {
                 self.take_none();
             }
@@ -71,6 +72,20 @@ impl Thread {
                 _ => {}
             }
         }
+    }
+
+    /// Whether Kafka counts this as a member, as far as librdkafka knows. In Kafka's newer protocol a consumer has an id of its own before that.
+    fn is_member(&self) -> bool {
+        let newer = self.settings.consumer.get("group.protocol") == Some("consumer");
+        let generation = native::generation(self.consumer.client());
+        generation.is_some_and(|generation| generation > 0 || !newer)
+    }
+
+    /// How long Kafka waits for a member of this cluster's that died.
+    fn session_timeout(&self) -> Duration {
+        let set = self.settings.consumer.get("session.timeout.ms");
+        let set = set.and_then(|text| text.parse().ok());
+        set.map_or(SESSION_TIMEOUT, Duration::from_millis)
     }
 
     /// librdkafka waits for an answer to an assignment of no partition, too.
@@ -89,9 +104,10 @@ impl Thread {
     }
 }
 
-/// Longer than Kafka waits for a member that died.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(15);
-/// The same in a daemon that stops, from then on.
+/// Where none is set, it is librdkafka's.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
+const MARGIN: Duration = Duration::from_secs(5);
+/// How long a daemon that stops waits for the same.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_STEP: Duration = Duration::from_millis(5);
