@@ -172,11 +172,12 @@ pub(super) fn words(code: Code, topic: &str) -> String {
             "databus gave it up, because it stops or had to begin anew with Kafka".into()
         }
         RD_KAFKA_RESP_ERR__TRANSPORT => "the connection to Kafka broke".into(),
-        RD_KAFKA_RESP_ERR_POLICY_VIOLATION | RD_KAFKA_RESP_ERR_INVALID_RECORD => {
+        RD_KAFKA_RESP_ERR_POLICY_VIOLATION => {
             format!("topic '{topic}' does not take such a record")
         }
-        RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP => format!(
-            "topic '{topic}' does not take a record of this time; the clocks of databus and of Kafka may differ"
+        // Of several records that were sent together librdkafka gives the latter.
+        RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP | RD_KAFKA_RESP_ERR_INVALID_RECORD => format!(
+            "topic '{topic}' does not take such a record, or not of this time: the clocks of databus and of Kafka may differ"
         ),
         other => lower(other),
     }
