@@ -163,11 +163,8 @@ pub fn read_raw(client: &mut Client, format: &str, count: usize) -> Vec<Value> {
     let mut found = Vec::new();
     eventually(&format!("{count} messages"), || {
         let missing = count - found.len();
-        found.extend(
-            client
-                .call(&format!("MGET {format} COUNT {missing} WAIT 1000"))
-                .array(),
-        );
+        let words = format!("MGET {format} COUNT {missing} WAIT 1000");
+        found.extend(mget(client, &words));
         (found.len() == count).then_some(())
     });
     found
