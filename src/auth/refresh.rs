@@ -89,9 +89,13 @@ impl Refresh {
         self.shared.current()
     }
 
-    /// Tells of each new set; a load that finds nothing new is not told.
+    /// Tells of the set that is there, and of each new one; a load that finds nothing new is not told.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Grants>>> {
-        self.shared.grants.subscribe()
+        let mut grants = self.shared.grants.subscribe();
+        if grants.borrow().is_some() {
+            grants.mark_changed();
+        }
+        grants
     }
 
     /// Asks for a load after a failed AUTH, and waits until one that began after this call has ended, 1.5 s at most. Callers share

@@ -102,6 +102,16 @@ async fn loads_at_once_and_by_the_clock_and_tells_changes_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_listens_late_hears_of_what_is_loaded() {
+    let fake = Fake::new("fake", [at_once("a")]);
+    let (refresh, _task) = Refresh::start(Source::Fake(fake), MINUTE);
+    tokio::time::sleep(MOMENT).await;
+    let mut changes = refresh.subscribe();
+    timeout(MOMENT, changes.changed()).await.unwrap().unwrap();
+    assert!(timeout(MOMENT, changes.changed()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_keeps_the_last_good_set_and_is_retried_sooner_and_sooner_rarer() {
     let fake = Fake::new("fake", [at_once("a"), Act::Fail("away")]);
     let (refresh, _task) = Refresh::start(Source::Fake(fake.clone()), MINUTE);
