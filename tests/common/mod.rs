@@ -11,8 +11,8 @@ pub mod servers;
 pub mod setting;
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 /// How long something that must come may take: far more than it does, because machines are slow at times.
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -45,6 +45,30 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Sends SIGSTOP and waits until each thread stands still: the system takes its time where the machine is busy, and until then they go on.
+///
+/// # Panics
+/// There is no such process.
+#[allow(unsafe_code)]
+pub fn freeze(pid: u32) {
+    let process = i32::try_from(pid).expect("a pid");
+    // SAFETY: no memory is touched.
+    let sent = unsafe { libc::kill(process, libc::SIGSTOP) };
+    assert_eq!(sent, 0, "process {pid} is there");
+    let goes_on = |thread: io::Result<fs::DirEntry>| {
+        let stat = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
+        // What stands behind the name, which may hold anything. A thread that ended meanwhile has none.
+        let state = stat
+            .ok()
+            .and_then(|stat| stat.rsplit(") ").next()?.chars().next());
+        state.is_some_and(|state| !"TtZX".contains(state))
+    };
+    eventually("the process stands still", || {
+        let mut threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it is there");
+        (!threads.any(goes_on)).then_some(())
+    });
 }
 
 /// An address that the tests' servers are at.

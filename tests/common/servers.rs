@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{PATIENCE, children, eventually, free_port, free_ports};
+use super::{PATIENCE, children, eventually, free_port, free_ports, freeze};
 
 /// A running MariaDB. Ended, and its folder removed, with this value, and however the test ends.
 pub struct MariaDb(Server);
@@ -149,7 +149,7 @@ impl MariaDb {
 
     /// SIGSTOP: connections are accepted by the system, and nobody answers.
     pub fn hang(&self) {
-        self.0.signal("STOP");
+        freeze(self.0.pid);
     }
 
     /// Brings a frozen or killed server back, with what it held.
@@ -203,7 +203,7 @@ impl Redis {
 
     /// SIGSTOP: connections are accepted by the system, and nobody answers.
     pub fn hang(&self) {
-        self.0.signal("STOP");
+        freeze(self.0.pid);
     }
 
     /// Brings a frozen or killed server back, with what it held.

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::common::daemon::{Config, Daemon};
+use crate::common::freeze;
 use crate::history::{Figures, Life, Time};
 use crate::link::Target;
 use crate::recorder::Recorder;
@@ -114,7 +115,7 @@ impl Node {
         let now = self.recorder.now();
         let life = self.life.load(Ordering::SeqCst);
         self.recorder.evidence().lives[life].paused.push(now);
-        self.daemon.signal(libc::SIGSTOP);
+        freeze(self.daemon.pid());
         self.paused = Some(Pause::begin(self.daemon.pid()));
     }
 

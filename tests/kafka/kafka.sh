@@ -123,7 +123,11 @@ kafka_up() {  # [N=1], a fresh cluster
 }
 kafka_kill()   { kill -9 "$(cat "$KAFKA_HOME/pid-$1")"; }        # I: as a crash
 kafka_stop()   { kill "$(cat "$KAFKA_HOME/pid-$1")"; }           # I: as an operator
-kafka_pause()  { kill -STOP "$(cat "$KAFKA_HOME/pid-$1")"; }     # I: hangs, connections stay
+kafka_pause() {  # I: hangs, connections stay; when this returns each of its threads stands still, which takes a busy system a while
+  local pid; pid=$(cat "$KAFKA_HOME/pid-$1")
+  kill -STOP "$pid" || return
+  while grep -qsv '^State:.[TtZX]' <(grep -hs ^State: "/proc/$pid"/task/*/status); do sleep 0.01; done
+}
 kafka_resume() { kill -CONT "$(cat "$KAFKA_HOME/pid-$1")"; }
 kafka_await-end() {  # I: what does not end by itself is ended
   local pid; pid=$(cat "$KAFKA_HOME/pid-$1")

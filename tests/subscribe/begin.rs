@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::common::daemon::{Config, Daemon};
 use crate::common::kafka::Kafka;
 use crate::common::resp::{Value, ok, request};
-use crate::common::{eventually, free_port, unique};
+use crate::common::{eventually, free_port, freeze, unique};
 use crate::setting::*;
 
 #[test]
@@ -86,7 +86,7 @@ fn daemons_that_begin_a_group_together_skip_nothing() {
                     .map(|daemon| scope.spawn(|| begin(daemon, group)));
                 // One is held up in the middle of it, each time at another place.
                 thread::sleep(Duration::from_millis(round));
-                daemons[1].signal(libc::SIGSTOP);
+                freeze(daemons[1].pid());
                 thread::sleep(Duration::from_millis(50));
                 daemons[1].signal(libc::SIGCONT);
                 both.map(|thread| thread.join().expect("it begins"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::daemon::Daemon;
 use crate::common::resp::{Client, Value, timed};
-use crate::common::{eventually, free_port, unique};
+use crate::common::{eventually, free_port, freeze, unique};
 use crate::setting::*;
 
 #[test]
@@ -221,7 +221,7 @@ fn a_client_that_comes_and_goes_while_the_group_is_joined_is_one_member() {
     here.begin(&mut client);
     let second = here.second_daemon();
     // Kafka lets nobody in before the members that it knows have heard of it, or are taken for gone.
-    here.daemon.signal(libc::SIGSTOP);
+    freeze(here.daemon.pid());
     for _ in 0..4 {
         let mut visitor = second.subscriber(&here.group, &here.topic);
         visitor.call("MGET WAIT 300");
@@ -259,7 +259,7 @@ fn a_daemon_without_partitions_leaves_the_group_that_rebalances() {
     let standby = here.standby(&second);
     let third = here.setting.second_daemon();
     // Kafka waits for it, and has the second join anew, before it lets the third in.
-    here.setting.daemon.signal(libc::SIGSTOP);
+    freeze(here.setting.daemon.pid());
     let mut visitor = third.subscriber(&here.setting.group, &here.setting.topic);
     visitor.call("MGET WAIT 50");
     thread::sleep(Duration::from_secs(2));
