@@ -88,6 +88,40 @@ fn without_commit(evidence: &mut Evidence) -> Option<Kept> {
     taken.first().copied()
 }
 
+/// While a group takes in a daemon Kafka waits for one that died, and answers no commit; for the session's 6 s.
+#[test]
+fn a_mark_that_waits_for_a_member_that_died() {
+    let wait = |seconds: Time, is_let_in: bool| {
+        move |evidence: &mut Evidence| {
+            let mut marks = evidence.marks.iter();
+            let mark = marks.rfind(|mark| mark.outcome == Marked::Taken)?;
+            let connection = &evidence.connections[mark.connection];
+            let (life, lane, answered) = (1 - connection.life, connection.lane?, mark.answered?);
+            let mut first = without_commit(evidence)?;
+            first.at = answered + seconds * SECOND;
+            evidence.kept.push(first);
+            evidence.lives[life].paused.push(answered);
+            evidence.rebalances.extend(is_let_in.then_some(Rebalance {
+                life,
+                lane,
+                partition: 99,
+                at: answered + 6 * SECOND,
+                kind: Rebalanced::Assigned,
+            }));
+            Some(())
+        }
+    };
+    found(Rule::CommitLate, &[], wait(9, false));
+    found(Rule::CommitLate, &[], wait(12, true));
+    for seed in 0..SEEDS {
+        let mut evidence = generate(seed);
+        if wait(9, true)(&mut evidence).is_some() {
+            let found = check(&evidence);
+            assert!(found.is_empty(), "seed {seed}: {}", found[0]);
+        }
+    }
+}
+
 #[test]
 fn marks_that_may_be_committed_late_or_never() {
     let excuses: [fn(&mut Evidence); 3] = [

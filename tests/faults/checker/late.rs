@@ -2,7 +2,7 @@
 
 use super::index::{Index, Place};
 use super::{Found, Rule, at};
-use crate::history::{Kept, Life, Mark, Marked, Time};
+use crate::history::{Kept, Life, Mark, Marked, Rebalanced, Time};
 
 /// Where it is known what Kafka took: that of a topic that was made anew is not.
 pub(super) fn check(index: &Index, found: &mut Found) {
@@ -40,7 +40,10 @@ fn judge(index: &Index, place: Place, mark: &Mark, answered: Time, found: &mut F
     let kept = index.kept.get(&place).map_or(&[][..], Vec::as_slice);
     let covers = |kept: &&&Kept| kept.offset.is_some_and(|offset| offset > mark.offset);
     let first = kept.iter().find(covers).map(|kept| kept.at);
-    if first.is_some_and(|first| first <= answered + SOON) {
+    if first.is_some_and(|first| {
+        first <= answered + SOON
+            || first <= due_behind_the_dead(index, place, answered).unwrap_or_default()
+    }) {
         return;
     }
     let what = format!(
@@ -57,7 +60,24 @@ fn judge(index: &Index, place: Place, mark: &Mark, answered: Time, found: &mut F
     found.add(Rule::CommitLate, what);
 }
 
+/// The README's exception: a group that takes in a daemon while Kafka waits for one that died, until its session ends. What it is given then tells of it.
+fn due_behind_the_dead(index: &Index, (lane, _): Place, answered: Time) -> Option<Time> {
+    let lives = index.evidence.lives.iter();
+    let gone = lives.flat_map(|life| life.paused.iter().copied().chain(life.ended));
+    let gone = gone.filter(|gone| *gone < answered + SOON && answered < *gone + SESSION);
+    let due = gone.max()? + SESSION + SOON;
+    let mut changes = index.evidence.rebalances.iter();
+    let is_let_in = changes.any(|change| {
+        change.lane == lane
+            && change.kind == Rebalanced::Assigned
+            && (answered..due).contains(&change.at)
+    });
+    is_let_in.then_some(due)
+}
+
 /// Far more than the second that is promised: machines are slow at times.
 const SOON: Time = 5_000_000_000;
+/// The daemons' session timeout.
+const SESSION: Time = 6_000_000_000;
 /// Who was paused may have lost the partition, and not know it for so long.
 const PAUSE: Time = 60_000_000_000;
