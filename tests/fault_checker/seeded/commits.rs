@@ -91,7 +91,11 @@ fn without_commit(evidence: &mut Evidence) -> Option<Kept> {
 /// While a group takes in a daemon Kafka waits for one that died, and answers no commit; for the session's 6 s.
 #[test]
 fn a_mark_that_waits_for_a_member_that_died() {
-    let wait = |seconds: Time, is_let_in: bool| {
+    type Goes = fn(&mut Life, Time);
+    let frozen: Goes = |life, at| life.paused.push(at);
+    let killed: Goes = |life, at| life.ended = Some(at);
+    let stopped: Goes = |life, at| (life.ended, life.stopped) = (Some(at), Some(at));
+    let wait = |goes: Goes, seconds: Time, is_let_in: bool| {
         move |evidence: &mut Evidence| {
             let mut marks = evidence.marks.iter();
             let mark = marks.rfind(|mark| mark.outcome == Marked::Taken)?;
@@ -100,7 +104,7 @@ fn a_mark_that_waits_for_a_member_that_died() {
             let mut first = without_commit(evidence)?;
             first.at = answered + seconds * SECOND;
             evidence.kept.push(first);
-            evidence.lives[life].paused.push(answered);
+            goes(&mut evidence.lives[life], answered);
             evidence.rebalances.extend(is_let_in.then_some(Rebalance {
                 life,
                 lane,
@@ -111,13 +115,16 @@ fn a_mark_that_waits_for_a_member_that_died() {
             Some(())
         }
     };
-    found(Rule::CommitLate, &[], wait(9, false));
-    found(Rule::CommitLate, &[], wait(12, true));
-    for seed in 0..SEEDS {
-        let mut evidence = generate(seed);
-        if wait(9, true)(&mut evidence).is_some() {
-            let found = check(&evidence);
-            assert!(found.is_empty(), "seed {seed}: {}", found[0]);
+    found(Rule::CommitLate, &[], wait(stopped, 9, true));
+    for goes in [frozen, killed] {
+        found(Rule::CommitLate, &[], wait(goes, 9, false));
+        found(Rule::CommitLate, &[], wait(goes, 12, true));
+        for seed in 0..SEEDS {
+            let mut evidence = generate(seed);
+            if wait(goes, 9, true)(&mut evidence).is_some() {
+                let found = check(&evidence);
+                assert!(found.is_empty(), "seed {seed}: {}", found[0]);
+            }
         }
     }
 }

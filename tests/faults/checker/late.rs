@@ -63,7 +63,11 @@ fn judge(index: &Index, place: Place, mark: &Mark, answered: Time, found: &mut F
 /// The README's exception: a group that takes in a daemon while Kafka waits for one that died, until its session ends. What it is given then tells of it.
 fn due_behind_the_dead(index: &Index, (lane, _): Place, answered: Time) -> Option<Time> {
     let lives = index.evidence.lives.iter();
-    let gone = lives.flat_map(|life| life.paused.iter().copied().chain(life.ended));
+    let gone = lives.flat_map(|life| {
+        // Who ended by itself has said goodbye.
+        let died = life.ended.filter(|_| life.stopped.is_none());
+        life.paused.iter().copied().chain(died)
+    });
     let gone = gone.filter(|gone| *gone < answered + SOON && answered < *gone + SESSION);
     let due = gone.max()? + SESSION + SOON;
     let mut changes = index.evidence.rebalances.iter();
