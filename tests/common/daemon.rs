@@ -334,12 +334,9 @@ impl Daemon {
         self.child.wait().expect("it is our child");
     }
 
-    #[allow(unsafe_code)]
+    /// The child is not waited for yet, so the pid is still its own.
     pub fn signal(&self, signal: i32) {
-        let pid = i32::try_from(self.child.id()).expect("a pid");
-        // SAFETY: no memory is touched; the child is not waited for yet, so the pid is still its own.
-        let sent = unsafe { libc::kill(pid, signal) };
-        assert_eq!(sent, 0, "the daemon is there");
+        super::signal(self.pid(), signal);
     }
 
     /// All that it logged.

@@ -47,16 +47,24 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Sends SIGSTOP and waits until each thread stands still: the system takes its time where the machine is busy, and until then they go on.
+/// Sends a signal.
 ///
 /// # Panics
 /// There is no such process.
 #[allow(unsafe_code)]
-pub fn freeze(pid: u32) {
+pub fn signal(pid: u32, signal: i32) {
     let process = i32::try_from(pid).expect("a pid");
     // SAFETY: no memory is touched.
-    let sent = unsafe { libc::kill(process, libc::SIGSTOP) };
+    let sent = unsafe { libc::kill(process, signal) };
     assert_eq!(sent, 0, "process {pid} is there");
+}
+
+/// Sends SIGSTOP and waits until each thread stands still: the system takes its time where the machine is busy, and until then they go on.
+///
+/// # Panics
+/// There is no such process.
+pub fn freeze(pid: u32) {
+    signal(pid, libc::SIGSTOP);
     let goes_on = |thread: io::Result<fs::DirEntry>| {
         let stat = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
         // What stands behind the name, which may hold anything. A thread that ended meanwhile has none.
