@@ -74,6 +74,8 @@ impl Kafka {
             .set("acks", "all")
             // Else a request that is sent again may change places with the next.
             .set("enable.idempotence", "true")
+            // Of several, librdkafka takes the first for written where a new partition's leader refused it, and took the second.
+            .set(IN_FLIGHT, "1")
             .set("linger.ms", "0")
             .set("message.max.bytes", "100000000");
         Self {
@@ -199,6 +201,7 @@ impl Kafka {
         let producer: FutureProducer = ClientConfig::new()
             .set("bootstrap.servers", &self.brokers)
             .set("transactional.id", unique("x"))
+            .set(IN_FLIGHT, "1")
             .create()
             .expect("a transactional producer");
         producer
@@ -548,12 +551,17 @@ fn send(producer: &FutureProducer, topic: &str, drafts: &[Draft]) -> Vec<i64> {
     let mut offsets = Vec::with_capacity(sent.len());
     for answer in sent {
         match wait(answer).expect("the producer lives") {
-            Ok(delivery) => offsets.push(delivery.offset),
+            Ok(delivery) => {
+                assert!(delivery.offset >= 0, "Kafka confirmed later records only");
+                offsets.push(delivery.offset);
+            }
             Err((error, _)) => panic!("Kafka does not take it: {error}"),
         }
     }
     offsets
 }
+
+const IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
 
 fn positions(topic: &str, offsets: impl IntoIterator<Item = (i32, Offset)>) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
