@@ -29,20 +29,13 @@ fn a_topic_made_anew_that_has_grown_past_the_old_position_is_read_from_its_begin
         seen.iter()
             .all(|message| message.value.as_i64() >= Some(100))
     );
-    eventually("all is marked", || {
+    // Where Kafka itself goes back, all may be read and marked before it is known, and is read once more.
+    eventually("all is marked, in the new topic", || {
         read_on(&mut client);
-        (here.committed_offsets() == [50, 50]).then_some(())
+        let committed = here.committed().into_iter().flatten();
+        let new = committed.filter(|c| c.offset == 50 && c.note.starts_with("databus 1 2 "));
+        (new.count() == 2).then_some(())
     });
-    let notes: Vec<_> = here
-        .committed()
-        .into_iter()
-        .flatten()
-        .map(|c| c.note)
-        .collect();
-    assert!(
-        notes.iter().all(|note| note.starts_with("databus 1 2 ")),
-        "{notes:?}"
-    );
     let line = here.daemon.wait_for_log("made anew");
     assert!(
         line.contains("WARN") && line.contains(&here.topic),
