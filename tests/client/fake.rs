@@ -227,6 +227,7 @@ fn an_impatient_publisher_is_in_doubt() {
     running.wait_told("interrupted: waiting for the replies");
     running.signal(libc::SIGINT);
     let ended = running.end().with(1);
-    let told = "line 1: may have been written: its reply was not waited for\n0 written, 1 may have been written\n";
-    assert!(ended.err.ends_with(told), "{}", ended.err);
+    // Whether the end of its input was read before the signal is not known.
+    let told = "line 1: may have been written: its reply was not waited for\n0 written, 1 may have been written";
+    assert!(ended.err.contains(told), "{}", ended.err);
 }
