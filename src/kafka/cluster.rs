@@ -137,7 +137,6 @@ impl From<KafkaError> for BadSettings {
 /// The other name of a setting of ours that has two: an operator may use either.
 fn other_name(setting: &str) -> &str {
     match setting {
-        "max.in.flight" => "max.in.flight.requests.per.connection",
         "queue.buffering.max.ms" => "linger.ms",
         other => other,
     }

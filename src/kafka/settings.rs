@@ -25,11 +25,6 @@ pub(super) const COMMON_DEFAULTS: &[(&str, &str)] = &[
 pub(super) const PRODUCER_DEFAULTS: &[(&str, &str)] = &[
     // Deep pipelines batch by themselves; librdkafka's 5 ms would be added to every answer.
     ("linger.ms", "0"),
-    // While records wait behind five or more of their partition that are on their way, librdkafka polls without a pause, unless a
-    // request waits too. With one request on its way to a broker one does wait as soon as two partitions are busy. Kafka takes one
-    // request of a connection after the other in any case: half the CPU, and more records a second. For a cluster that is far away
-    // an operator may take up to 5.
-    ("max.in.flight.requests.per.connection", "1"),
     // Where existing publishers put a key.
     ("partitioner", "fnv1a_random"),
     // A missing topic is told within 5 s.
@@ -54,6 +49,12 @@ pub(super) const CLASSIC_GROUP_DEFAULTS: &[(&str, &str)] = &[
 pub(super) const PRODUCER_OWN: &[(&str, &str)] = &[
     ("acks", "all"),
     ("enable.idempotence", "true"),
+    // Of several requests of a partition on their way a leader that is just beginning may refuse the first and take the second, the first
+    // that it knows of the producer; librdkafka takes both for written. And where a leader fails it may send what was written, and not
+    // confirmed, under another epoch, by which no broker knows it: that is there twice. Kafka takes one request of a connection after the
+    // other in any case. While records wait behind five or more of their partition librdkafka polls without a pause, unless a request waits
+    // too; with one, one does as soon as two partitions are busy: half the CPU, and more records a second.
+    ("max.in.flight.requests.per.connection", "1"),
     ("allow.auto.create.topics", "false"),
     ("delivery.report.only.error", "false"),
     // The daemon bounds its queue itself, by memory; librdkafka counts values only.
@@ -95,6 +96,10 @@ const OWNED: &[(&[&str], &str)] = &[
     (
         &["enable.idempotence", "enable.gapless.guarantee"],
         "databus is idempotent so that retries keep order, and survives a gap",
+    ),
+    (
+        &["max.in.flight.requests.per.connection", "max.in.flight"],
+        "of several requests at a time one may be lost or written twice where a leader changes",
     ),
     (&["transactional.id"], "databus does not use transactions"),
     (

@@ -79,7 +79,6 @@ fn settings_are_judged_together() {
         assert_eq!(cluster(good).check(&LIMITS), Ok(()), "{good:?}");
     }
     for bad in [
-        ("max.in.flight", "6"),
         ("retries", "0"),
         ("queuing.strategy", "lifo"),
         ("linger.ms", "40000"),
