@@ -1,5 +1,6 @@
 //! Whether a client reaches its cluster and is answered in time, told when it changes.
 
+mod silence;
 mod trouble;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use self::silence::Silence;
 use self::trouble::Trouble;
 use super::cluster::short_reason;
 
@@ -52,6 +54,9 @@ struct State {
     /// When a broker answered first, after the client was made or the cluster was away.
     reached: Option<Instant>,
     trouble: Option<Trouble>,
+    silence: Silence,
+    /// When it was last looked whether a broker is connected, while it was reachable.
+    probed: Instant,
 }
 
 /// An event of this client; those of groups are summed up by cluster.
@@ -92,6 +97,8 @@ impl Health {
                 failure: None,
                 reached: None,
                 trouble: None,
+                silence: Silence::default(),
+                probed: Instant::now(),
             }),
         }))
     }
@@ -132,6 +139,7 @@ impl Health {
             tried: true,
         };
         self.0.reachable.store(true, Ordering::Relaxed);
+        state.silence = Silence::default();
         let first = state.reached.replace(Instant::now()).is_none();
         match state.trouble.take() {
             Some(trouble) if trouble.is_told() => self.0.recovered(&trouble),
@@ -149,6 +157,36 @@ impl Health {
         if untold.is_some_and(|since| since.elapsed() >= REASON) {
             self.0.tell_away(&mut state);
         }
+    }
+
+    /// Looks whether a broker is connected, which `probe` tells; to be called every second or so, of a client that a broker has answered.
+    /// Returns whether librdkafka seems to have given up: the cluster is away, and no attempt to reach it has failed for a while. Where it
+    /// stays silent, that is so now and then.
+    pub fn is_lost(&self, probe: impl FnOnce() -> bool) -> bool {
+        if self.reachable() {
+            if self.is_to_be_probed() && !probe() {
+                self.down();
+            }
+            return false;
+        }
+        // Once it is away, only a connection tells that it is back.
+        if probe() {
+            self.up();
+            return false;
+        }
+        let mut state = self.0.state.lock().expect(UNPOISONED);
+        let failed = state.failure.as_ref().map(|(_, at)| *at);
+        state.silence.is_too_long(failed, Instant::now())
+    }
+
+    /// librdkafka may lose all brokers without a word.
+    fn is_to_be_probed(&self) -> bool {
+        let mut state = self.0.state.lock().expect(UNPOISONED);
+        let is_due = state.probed.elapsed() >= PROBED;
+        if is_due {
+            state.probed = Instant::now();
+        }
+        is_due
     }
 
     /// So many records or marks wait for Kafka's confirmation, the first of them for so long. To be called every second or so; told
@@ -212,6 +250,7 @@ impl Health {
         }
         (status.reachable, status.tried) = (false, true);
         self.0.reachable.store(false, Ordering::Relaxed);
+        state.silence.down(now);
         let trouble = state.trouble.get_or_insert(Trouble::since(now));
         trouble.away(now);
         if is_known && trouble.untold_away().is_some() {
@@ -279,6 +318,8 @@ impl ClientContext for Health {
 pub const OVERDUE: Duration = Duration::from_secs(5);
 /// What is known of a cluster that is away where no broker's failure is.
 pub const NO_BROKER: &str = "no broker answers";
+/// How often it is looked whether a cluster that is reachable still is. A look costs a request.
+const PROBED: Duration = Duration::from_secs(60);
 /// How long that is kept back, because the reason may come.
 const REASON: Duration = Duration::from_secs(2);
 /// A failure that is older explains nothing; the same one is not heard of for a minute.

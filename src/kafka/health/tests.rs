@@ -82,3 +82,34 @@ fn where_no_reason_comes_it_is_told_without() {
         format!("<4>cluster cannot be reached cluster=c client=producer why={NO_BROKER:?}\n")
     );
 }
+
+#[test]
+fn who_is_away_and_tries_nothing_is_lost() {
+    let health = Health::new("c", "producer");
+    health.up();
+    assert!(!health.is_lost(|| unreachable!("it was just seen")));
+    all_down(&health);
+    assert!(!health.is_lost(|| false), "the reason may come");
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(health.is_lost(|| false));
+    assert!(!health.is_lost(|| false), "it was just told what to try");
+    assert!(!health.is_lost(|| true) && health.reachable());
+    all_down(&health);
+    refused(&health);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!health.is_lost(|| false), "it tries");
+}
+
+#[test]
+fn who_loses_all_brokers_without_a_word_is_away_after_a_while() {
+    let health = Health::new("c", "producer");
+    health.up();
+    let look = |connected| {
+        health.0.state.lock().unwrap().probed -= PROBED;
+        health.is_lost(|| connected)
+    };
+    assert!(!look(true) && health.reachable());
+    assert!(!look(false) && !health.reachable());
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(look(false));
+}

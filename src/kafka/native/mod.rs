@@ -11,7 +11,7 @@ mod properties;
 mod report;
 mod topic;
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
@@ -222,6 +222,20 @@ pub fn probe<C: ClientContext>(client: &Client<C>) -> bool {
     }
     // With no time to wait, `_TRANSPORT` means that no broker is connected and `_TIMED_OUT` that one was asked.
     err != RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT
+}
+
+/// Names brokers to begin with once more, as in `bootstrap.servers`; those that the client has already it does not take twice.
+///
+/// Kafka names no broker at all for a moment, where none has reported to the controller in time. librdkafka lets go of those that it had,
+/// and may let go of those that it begins anew with as well; then it has none, and tries nothing any more
+/// (<https://github.com/confluentinc/librdkafka/issues/5301>).
+pub fn add_brokers<C: ClientContext>(client: &Client<C>, brokers: &str) {
+    // What the client was made with has no NUL.
+    let Ok(brokers) = CString::new(brokers) else {
+        return;
+    };
+    // SAFETY: the client and the string are alive; the string is copied.
+    unsafe { rdk::rd_kafka_brokers_add(client.native_ptr(), brokers.as_ptr()) };
 }
 
 /// Gives memory that is free back to the system. glibc keeps what clients had that are gone: it lies in many places between what is in

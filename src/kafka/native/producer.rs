@@ -98,6 +98,11 @@ impl<C: ClientContext + 'static> Producer<C> {
         super::probe(self.owned.client())
     }
 
+    /// As [`super::add_brokers`].
+    pub fn add_brokers(&self, brokers: &str) {
+        super::add_brokers(self.owned.client(), brokers);
+    }
+
     /// Asks for the ids of these topics, which are different ones that it writes to; the answers come in their order. Waits, twice
     /// `timeout` at most.
     ///

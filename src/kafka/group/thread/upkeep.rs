@@ -63,9 +63,11 @@ impl Thread {
     fn look_after_health(&mut self) {
         let client = self.consumer.client();
         let health = &client.context().health;
-        // Once it is away, only a connection tells that it is back.
-        if !health.reachable() && native::seen(client) && native::probe(client) {
-            health.up();
+        if native::seen(client)
+            && health.is_lost(|| native::probe(client))
+            && let Some(brokers) = self.settings.consumer.get("bootstrap.servers")
+        {
+            native::add_brokers(client, brokers);
         }
         health.look();
         match self.state.unconfirmed() {

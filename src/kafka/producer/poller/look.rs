@@ -6,19 +6,16 @@ use super::{Poller, TICK};
 use crate::kafka::health::OVERDUE;
 
 impl Poller {
-    /// Looks whether a cluster that was away is back.
+    /// Looks whether the cluster is there.
     pub(super) fn look(&mut self) {
-        if self.inner.health.reachable() && self.reached {
-            return;
-        }
-        let back = if self.reached {
-            self.native.probe()
-        } else {
-            self.native.seen()
-        };
-        if back {
-            self.reached = true;
-            self.inner.health.up();
+        let (native, inner) = (&self.native, &self.inner);
+        if !self.reached {
+            self.reached = native.seen();
+            if self.reached {
+                inner.health.up();
+            }
+        } else if inner.health.is_lost(|| native.probe()) {
+            native.add_brokers(&inner.cluster.brokers.join(","));
         }
     }
 
