@@ -179,6 +179,9 @@ pub(super) fn words(code: Code, topic: &str) -> String {
         RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP | RD_KAFKA_RESP_ERR_INVALID_RECORD => format!(
             "topic '{topic}' does not take such a record, or not of this time: the clocks of databus and of Kafka may differ"
         ),
+        RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD => {
+            "Kafka refused another record that was sent together with it: send it again".into()
+        }
         other => lower(other),
     }
 }
@@ -241,6 +244,11 @@ mod tests {
                 Status::PossiblyPersisted,
                 20,
                 "maybe: not enough in-sync replicas",
+            ),
+            (
+                Status::NotPersisted,
+                -138,
+                "not: Kafka refused another record that was sent together with it: send it again",
             ),
             (Status::NotPersisted, 9999, "not: Kafka's error 9999"),
             (
