@@ -288,10 +288,11 @@ impl Kafka {
             topic,
             (0..self.partitions(topic)).map(|partition| (partition, Offset::Invalid)),
         );
-        let committed = self
-            .consumer(group)
-            .committed_offsets(list, PATIENCE)
-            .expect("Kafka answers");
+        let consumer = self.consumer(group);
+        // A broker that has just come back may not be the group's coordinator yet.
+        let committed = eventually("Kafka says what is committed", || {
+            consumer.committed_offsets(list.clone(), PATIENCE / 4).ok()
+        });
         committed
             .elements()
             .iter()
@@ -338,9 +339,10 @@ impl Kafka {
         let consumer = self.consumer(group);
         // Now it is connected to the group's coordinator.
         let nothing = positions("__consumer_offsets", [(0, Offset::Invalid)]);
-        consumer
-            .committed_offsets(nothing, PATIENCE)
-            .expect("Kafka answers");
+        eventually("the coordinator answers", || {
+            let answer = consumer.committed_offsets(nothing.clone(), PATIENCE / 4);
+            answer.ok().map(drop)
+        });
         Outsider(consumer)
     }
 
