@@ -9,6 +9,7 @@ mod perform;
 mod upkeep;
 
 use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -145,8 +146,12 @@ impl Thread {
             let wait = if at_once { Duration::ZERO } else { self.wait() };
             match commands.recv_timeout(wait) {
                 Ok(command) => {
-                    self.obey(command);
-                    for command in commands.try_iter().take(COMMANDS_A_TURN) {
+                    let more = commands.try_iter().take(COMMANDS_A_TURN);
+                    for command in iter::once(command).chain(more) {
+                        if self.topic.anew.is_some() {
+                            // It and the others ask the group's next thread: a mark here would be one of a topic that is no more.
+                            break;
+                        }
                         self.obey(command);
                     }
                 }
