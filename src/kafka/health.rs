@@ -1,6 +1,6 @@
 //! Whether a client reaches its cluster and is answered in time, told when it changes.
 
-mod silence;
+mod reminder;
 mod trouble;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use self::silence::Silence;
+use self::reminder::Reminder;
 use self::trouble::Trouble;
 use super::cluster::short_reason;
 
@@ -54,9 +54,9 @@ struct State {
     /// When a broker answered first, after the client was made or the cluster was away.
     reached: Option<Instant>,
     trouble: Option<Trouble>,
-    silence: Silence,
-    /// When it was last looked whether a broker is connected, while it was reachable.
-    probed: Instant,
+    /// Since when a question to Kafka had no answer, and no broker was seen connected, though the cluster counts as reachable.
+    doubted: Option<Instant>,
+    reminder: Option<Reminder>,
 }
 
 /// An event of this client; those of groups are summed up by cluster.
@@ -97,8 +97,8 @@ impl Health {
                 failure: None,
                 reached: None,
                 trouble: None,
-                silence: Silence::default(),
-                probed: Instant::now(),
+                doubted: None,
+                reminder: None,
             }),
         }))
     }
@@ -139,7 +139,7 @@ impl Health {
             tried: true,
         };
         self.0.reachable.store(true, Ordering::Relaxed);
-        state.silence = Silence::default();
+        state.reminder = None;
         let first = state.reached.replace(Instant::now()).is_none();
         match state.trouble.take() {
             Some(trouble) if trouble.is_told() => self.0.recovered(&trouble),
@@ -159,32 +159,45 @@ impl Health {
         }
     }
 
-    /// Looks whether a broker is connected, which `probe` tells; to be called every second or so, of a client that a broker has answered.
-    /// Returns whether librdkafka seems to have given up: the cluster is away, and no attempt to reach it has failed for a while. Where it
-    /// stays silent, that is so now and then.
-    pub fn is_lost(&self, probe: impl FnOnce() -> bool) -> bool {
-        if self.reachable() {
-            if self.is_to_be_probed() && !probe() {
-                self.down();
-            }
-            return false;
-        }
-        // Once it is away, only a connection tells that it is back.
-        if probe() {
-            self.up();
-            return false;
-        }
+    /// A question to Kafka had no answer. librdkafka may lose all brokers without a word.
+    pub fn doubt(&self) {
         let mut state = self.0.state.lock().expect(UNPOISONED);
-        let failed = state.failure.as_ref().map(|(_, at)| *at);
-        state.silence.is_too_long(failed, Instant::now())
+        if state.status.reachable {
+            state.doubted.get_or_insert_with(Instant::now);
+        }
     }
 
-    /// librdkafka may lose all brokers without a word.
-    fn is_to_be_probed(&self) -> bool {
+    /// Looks whether a broker is connected, which `probe` tells, where that is in doubt, or the cluster away: once it is, only a connection
+    /// tells that it is back. To be called every second or so, of a client that a broker has answered.
+    pub fn look_for_broker(&self, probe: impl FnOnce() -> bool) {
+        let doubted = self.0.state.lock().expect(UNPOISONED).doubted;
+        if self.reachable() && doubted.is_none() {
+            return;
+        }
+        if probe() {
+            self.0.state.lock().expect(UNPOISONED).doubted = None;
+            self.up();
+        } else if doubted.is_some_and(|since| since.elapsed() >= DOUBT) {
+            self.0.state.lock().expect(UNPOISONED).doubted = None;
+            self.down();
+        }
+    }
+
+    /// Whether librdkafka is to be told again where brokers are, because the cluster has been away for a while. To be asked every second
+    /// or so.
+    pub fn is_to_be_reminded(&self) -> bool {
+        if self.reachable() {
+            return false;
+        }
+        let now = Instant::now();
         let mut state = self.0.state.lock().expect(UNPOISONED);
-        let is_due = state.probed.elapsed() >= PROBED;
+        let reminder = state.reminder.get_or_insert_with(|| Reminder::new(now));
+        let is_due = reminder.is_due(now);
         if is_due {
-            state.probed = Instant::now();
+            tracing::debug!(
+                cluster = self.0.cluster,
+                "librdkafka is told again where brokers are"
+            );
         }
         is_due
     }
@@ -250,7 +263,6 @@ impl Health {
         }
         (status.reachable, status.tried) = (false, true);
         self.0.reachable.store(false, Ordering::Relaxed);
-        state.silence.down(now);
         let trouble = state.trouble.get_or_insert(Trouble::since(now));
         trouble.away(now);
         if is_known && trouble.untold_away().is_some() {
@@ -318,8 +330,8 @@ impl ClientContext for Health {
 pub const OVERDUE: Duration = Duration::from_secs(5);
 /// What is known of a cluster that is away where no broker's failure is.
 pub const NO_BROKER: &str = "no broker answers";
-/// How often it is looked whether a cluster that is reachable still is. A look costs a request.
-const PROBED: Duration = Duration::from_secs(60);
+/// How long no broker is seen connected until the cluster counts as away: librdkafka connects anew within a second or two.
+const DOUBT: Duration = Duration::from_secs(5);
 /// How long that is kept back, because the reason may come.
 const REASON: Duration = Duration::from_secs(2);
 /// A failure that is older explains nothing; the same one is not heard of for a minute.

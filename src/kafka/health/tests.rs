@@ -84,32 +84,34 @@ fn where_no_reason_comes_it_is_told_without() {
 }
 
 #[test]
-fn who_is_away_and_tries_nothing_is_lost() {
+fn who_is_away_for_a_while_is_told_again_where_brokers_are() {
     let health = Health::new("c", "producer");
     health.up();
-    assert!(!health.is_lost(|| unreachable!("it was just seen")));
+    assert!(!health.is_to_be_reminded());
     all_down(&health);
-    assert!(!health.is_lost(|| false), "the reason may come");
+    assert!(!health.is_to_be_reminded(), "it may find them by itself");
     std::thread::sleep(Duration::from_secs(3));
-    assert!(health.is_lost(|| false));
-    assert!(!health.is_lost(|| false), "it was just told what to try");
-    assert!(!health.is_lost(|| true) && health.reachable());
-    all_down(&health);
     refused(&health);
-    std::thread::sleep(Duration::from_secs(3));
-    assert!(!health.is_lost(|| false), "it tries");
+    assert!(health.is_to_be_reminded() && !health.is_to_be_reminded());
+    health.up();
+    all_down(&health);
+    assert!(!health.is_to_be_reminded());
 }
 
 #[test]
-fn who_loses_all_brokers_without_a_word_is_away_after_a_while() {
+fn who_is_in_doubt_and_not_connected_is_away() {
     let health = Health::new("c", "producer");
     health.up();
-    let look = |connected| {
-        health.0.state.lock().unwrap().probed -= PROBED;
-        health.is_lost(|| connected)
-    };
-    assert!(!look(true) && health.reachable());
-    assert!(!look(false) && !health.reachable());
-    std::thread::sleep(Duration::from_secs(3));
-    assert!(look(false));
+    health.look_for_broker(|| unreachable!("nothing is in doubt"));
+    health.doubt();
+    health.look_for_broker(|| true);
+    health.look_for_broker(|| unreachable!("nothing is in doubt"));
+    health.doubt();
+    health.look_for_broker(|| false);
+    assert!(health.reachable(), "it may be connecting");
+    std::thread::sleep(DOUBT);
+    health.look_for_broker(|| false);
+    assert!(!health.reachable());
+    health.look_for_broker(|| true);
+    assert!(health.reachable());
 }

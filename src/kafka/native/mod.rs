@@ -224,11 +224,11 @@ pub fn probe<C: ClientContext>(client: &Client<C>) -> bool {
     err != RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT
 }
 
-/// Names brokers to begin with once more, as in `bootstrap.servers`; those that the client has already it does not take twice.
+/// Tells the client again where brokers are, as `bootstrap.servers` does. It takes none of these twice, and keeps the list.
 ///
-/// Kafka names no broker at all for a moment, where none has reported to the controller in time. librdkafka lets go of those that it had,
-/// and may let go of those that it begins anew with as well; then it has none, and tries nothing any more
-/// (<https://github.com/confluentinc/librdkafka/issues/5301>).
+/// Where Kafka names no broker at all for a moment, because none has reported to the controller in time, librdkafka lets go of those that it
+/// had, and is to begin anew with the configured ones. The end of the same answer may stop that, and then it never does, or these are let go
+/// of as well: it has no broker, and tries nothing any more (<https://github.com/confluentinc/librdkafka/issues/5301>).
 pub fn add_brokers<C: ClientContext>(client: &Client<C>, brokers: &str) {
     // What the client was made with has no NUL.
     let Ok(brokers) = CString::new(brokers) else {

@@ -67,6 +67,7 @@ impl Ids {
             let names: Vec<&str> = topics.iter().map(|(_, name)| &**name).collect();
             let ids = native.topic_ids(&names, TIMEOUT).unwrap_or_else(|error| {
                 debug!(%error, "no ids of topics");
+                native.context().doubt_cluster();
                 Vec::new()
             });
             let found = topics.iter().zip(ids);

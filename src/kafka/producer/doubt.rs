@@ -61,6 +61,11 @@ impl Doubts {
         refused.is_some_and(|refused| refused.elapsed() <= age)
     }
 
+    /// A question to Kafka had no answer.
+    pub fn doubt_cluster(&self) {
+        self.health.doubt();
+    }
+
     pub fn any_unsettled(&self) -> bool {
         self.any_unsettled.load(Ordering::Relaxed)
     }

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
+use rdkafka::consumer::Consumer;
 use tracing::{debug, warn};
 
 use super::super::lookup::{self, LookupError};
@@ -90,6 +91,9 @@ impl Thread {
             },
             (Err(error), _) => {
                 debug!(group = %self.key.id(), topic = %self.key.topic, ?error, "no id of the topic");
+                if matches!(error, LookupError::Failed(_)) {
+                    self.consumer.context().health.doubt();
+                }
             }
             (Ok(_), _) => {}
         }

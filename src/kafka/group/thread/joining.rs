@@ -96,10 +96,13 @@ impl Thread {
                         });
                     }
                     LookupError::MadeAnew(id) => self.made_anew(id),
-                    LookupError::Failed(reason) if self.trouble.is_none() => {
-                        self.troubled(RDKafkaErrorCode::AllBrokersDown, reason);
+                    LookupError::Failed(reason) => {
+                        self.consumer.context().health.doubt();
+                        if self.trouble.is_none() {
+                            self.troubled(RDKafkaErrorCode::AllBrokersDown, reason);
+                        }
                     }
-                    LookupError::Failed(_) | LookupError::NotYet => {}
+                    LookupError::NotYet => {}
                 }
             }
         }

@@ -8,14 +8,17 @@ use crate::kafka::health::OVERDUE;
 impl Poller {
     /// Looks whether the cluster is there.
     pub(super) fn look(&mut self) {
-        let (native, inner) = (&self.native, &self.inner);
+        let (native, health) = (&self.native, &self.inner.health);
         if !self.reached {
             self.reached = native.seen();
             if self.reached {
-                inner.health.up();
+                health.up();
             }
-        } else if inner.health.is_lost(|| native.probe()) {
-            native.add_brokers(&inner.cluster.brokers.join(","));
+            return;
+        }
+        health.look_for_broker(|| native.probe());
+        if health.is_to_be_reminded() {
+            native.add_brokers(&self.inner.cluster.brokers.join(","));
         }
     }
 
