@@ -284,14 +284,12 @@ impl Kafka {
 
     /// What the group committed for each partition.
     pub fn committed(&self, group: &str, topic: &str) -> Vec<Option<Committed>> {
-        let list = positions(
-            topic,
-            (0..self.partitions(topic)).map(|partition| (partition, Offset::Invalid)),
-        );
-        let consumer = self.consumer(group);
-        // A broker that has just come back may not be the group's coordinator yet.
+        // A broker that has just come back may not be the group's coordinator yet, or name no brokers.
         let committed = eventually("Kafka says what is committed", || {
-            consumer.committed_offsets(list.clone(), PATIENCE / 4).ok()
+            let partitions = 0..self.try_partitions(topic, PATIENCE / 4).ok()?;
+            let list = positions(topic, partitions.map(|p| (p, Offset::Invalid)));
+            let consumer = self.consumer(group);
+            consumer.committed_offsets(list, PATIENCE / 4).ok()
         });
         committed
             .elements()
@@ -348,10 +346,10 @@ impl Kafka {
 
     /// How many members the group has.
     pub fn members(&self, group: &str) -> usize {
-        let groups = self.consumer("databus-tests-reader");
-        let list = groups
-            .fetch_group_list(Some(group), PATIENCE)
-            .expect("Kafka answers");
+        let list = eventually("Kafka tells of the group", || {
+            let groups = self.consumer("databus-tests-reader");
+            groups.fetch_group_list(Some(group), PATIENCE / 4).ok()
+        });
         list.groups()
             .iter()
             .map(|group| group.members().len())
@@ -397,8 +395,8 @@ impl Kafka {
             let metadata = self
                 .producer
                 .client()
-                .fetch_metadata(Some(topic), PATIENCE)
-                .expect("Kafka answers");
+                .fetch_metadata(Some(topic), PATIENCE / 4)
+                .ok()?;
             let led = metadata
                 .topics()
                 .first()?

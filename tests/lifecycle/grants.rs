@@ -1,6 +1,5 @@
 //! Changes of apps and grants, and the connections that live through them (SPEC 7).
 
-use std::thread;
 use std::time::Duration;
 
 use crate::common::daemon::{Config, SECRET, identity};
@@ -23,7 +22,7 @@ fn a_grant_that_went_closes_its_connections() {
     here.daemon.reload();
     let ((), time) = timed(|| subscriber.expect_error_and_close("NOPERM "));
     assert!(
-        time < Duration::from_secs(5),
+        time < Duration::from_secs(20),
         "the reply that was due: {time:?}"
     );
     publisher.send("SET k v\r\n");
@@ -134,8 +133,8 @@ fn a_mark_under_way_has_its_own_reply_when_the_grant_goes() {
     let config = Config::on(&kafka.brokers).grant(&group, &topic, "sub");
     let mut daemon = config.limit("mget_wait", "\"2s\"").start();
     let mut client = daemon.subscriber(&group, &topic);
-    client.send("SET 0 0\r\n");
-    thread::sleep(Duration::from_millis(500));
+    // The answer to the one tells that the other was read.
+    client.exchange("PING\r\nSET 0 0\r\n", "+PONG\r\n");
     daemon.config.apps[0].grants.clear();
     daemon.reload();
     client.read().expect_error("ERR group is being joined");

@@ -43,7 +43,7 @@ fn a_daemon_without_grants_stops_as_soon_as_it_is_asked_to() {
         .expect_error("ERR grants are not loaded yet, try again");
     let (status, time) = timed(|| daemon.terminate());
     assert!(status.success(), "{status}");
-    assert!(time < Duration::from_secs(5), "{time:?}");
+    assert!(time < Duration::from_secs(20), "{time:?}");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn dev_needs_nothing() {
     // Its groups begin at the oldest record.
     let mut client = connect("sub");
     let (found, time) = timed(|| eventually("a record", || client.messages("MGET COUNT 1").pop()));
-    assert!(time < Duration::from_secs(5), "{time:?}");
+    assert!(time < Duration::from_secs(20), "{time:?}");
     let text = found.text();
     assert!(
         text.starts_with(r#"{"key":"x","value":"xx","topic":"test156","partition":"#),

@@ -19,7 +19,7 @@ fn both_signals_end_it_well() {
         here.daemon.signal(signal);
         let (status, time) = timed(|| here.daemon.wait());
         assert!(status.success(), "{status}");
-        assert!(time < Duration::from_secs(5), "{time:?}");
+        assert!(time < Duration::from_secs(20), "{time:?}");
         client.expect_close();
     }
 }
@@ -55,7 +55,7 @@ fn every_answer_under_load_is_kept_and_every_record_was_answered() {
     });
     let (status, time) = timed(|| here.daemon.terminate());
     assert!(status.success(), "{status}");
-    assert!(time < Duration::from_secs(10), "{time:?}");
+    assert!(time < Duration::from_secs(20), "{time:?}");
     let answered: usize = publishers
         .into_iter()
         .map(|publisher| publisher.join().expect("it read"))
@@ -95,12 +95,12 @@ fn marks_are_committed_and_the_group_is_left() {
 fn a_waiting_mget_is_answered() {
     let mut here = setting(|config| config);
     let mut client = here.subscriber();
-    client.exchange("MGET WAIT 0\r\n", "*0\r\n");
+    client.begins_empty();
     client.send("MGET WAIT 30000\r\n");
     client.expect_silence(Duration::from_millis(300));
     let (status, time) = timed(|| here.daemon.terminate());
     assert!(status.success(), "{status}");
-    assert!(time < Duration::from_secs(5), "{time:?}");
+    assert!(time < Duration::from_secs(20), "{time:?}");
     let reply = client.read();
     assert!(
         matches!(&reply, Value::Array(found) if found.is_empty())
@@ -112,7 +112,7 @@ fn a_waiting_mget_is_answered() {
 
 #[test]
 fn what_kafka_does_not_confirm_is_told_before_the_deadline() {
-    let (mock, mut daemon) = mocked("4s");
+    let (mock, mut daemon) = mocked("12s");
     let mut client = daemon.publisher("g", "t");
     client.exchange("SET k v\r\n", "+OK\r\n");
     mock.slow(Duration::from_secs(30));
@@ -120,7 +120,7 @@ fn what_kafka_does_not_confirm_is_told_before_the_deadline() {
     client.expect_silence(Duration::from_millis(300));
     let (_, time) = timed(|| daemon.terminate());
     assert!(
-        time > Duration::from_secs(1) && time < Duration::from_secs(7),
+        time > Duration::from_secs(1) && time < Duration::from_secs(25),
         "{time:?}"
     );
     client.read().expect_error("ERR may have been written: ");
@@ -197,16 +197,16 @@ fn what_kafka_confirms_in_time_is_answered() {
 
 #[test]
 fn a_client_that_does_not_read_does_not_hold_it_up() {
-    let mut here = setting(|config| config.limit("drain_timeout", "\"3s\""));
+    let mut here = setting(|config| config.limit("drain_timeout", "\"12s\""));
     let mut client = here.publisher();
     client
         .stream()
-        .set_write_timeout(Some(Duration::from_millis(500)))
+        .set_write_timeout(Some(Duration::from_secs(4)))
         .expect("not zero");
     let echo = request(&["ECHO", &"x".repeat(100_000)]);
     while client.try_send(&echo).is_ok() {}
     let (_, time) = timed(|| here.daemon.terminate());
-    assert!(time < Duration::from_secs(8), "{time:?}");
+    assert!(time < Duration::from_secs(25), "{time:?}");
     let told = here.daemon.wait_for_log(" stopped");
     let unread = "WARN  stopped, but 1 client did not take the replies";
     assert!(told.contains(unread), "{told}");
@@ -216,7 +216,7 @@ fn a_client_that_does_not_read_does_not_hold_it_up() {
 fn a_client_that_does_not_read_does_not_keep_the_group_from_being_left() {
     let mut here = setting(|config| {
         config
-            .limit("drain_timeout", "\"4s\"")
+            .limit("drain_timeout", "\"12s\"")
             .limit("commit_interval", "\"60s\"")
     });
     here.kafka.write_values(&here.topic, 0, ["1", "2", "3"]);
@@ -228,7 +228,7 @@ fn a_client_that_does_not_read_does_not_keep_the_group_from_being_left() {
     assert_eq!(client.call("SET 0 1"), ok());
     client
         .stream()
-        .set_write_timeout(Some(Duration::from_millis(500)))
+        .set_write_timeout(Some(Duration::from_secs(4)))
         .expect("not zero");
     let echo = request(&["ECHO", &"x".repeat(100_000)]);
     while client.try_send(&echo).is_ok() {}

@@ -24,7 +24,7 @@ fn a_new_group_begins_at_the_newest_record() {
     let mut client = here.subscriber();
     here.kafka
         .write_values(&here.topic, 0, ["after AUTH, before the first MGET"]);
-    client.exchange("MGET WAIT 0\r\n", "*0\r\n");
+    client.begins_empty();
     here.kafka.write_values(&here.topic, 0, ["new"]);
     assert_eq!(read_values(&mut client, 1), ["\"new\""]);
     nothing(&mut client);
@@ -47,7 +47,7 @@ fn where_a_group_begins_is_committed_at_once() {
     let here = setting(2);
     here.kafka.write_values(&here.topic, 1, ["old"]);
     let mut client = here.subscriber();
-    client.exchange("MGET WAIT 0\r\n", "*0\r\n");
+    client.begins_empty();
     let committed = eventually("the begin is committed", || {
         Some(here.committed()).filter(|committed| committed.iter().all(Option::is_some))
     });

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::daemon::Daemon;
-use crate::common::resp::{Client, Value, timed};
+use crate::common::resp::{Client, Value, is_early, timed};
 use crate::common::{eventually, free_port, freeze, unique};
 use crate::setting::*;
 
@@ -109,7 +109,10 @@ fn two_daemons_may_begin_a_group_together() {
         client.send("MGET WAIT 0\r\n");
     }
     for client in &mut clients {
-        client.expect("*0\r\n");
+        match client.read() {
+            Value::Error(error) if is_early(&error) => client.begins_empty(),
+            reply => assert_eq!(reply, Value::Array(Vec::new())),
+        }
     }
     let expected: BTreeSet<_> = (0..20).map(|number| number.to_string()).collect();
     for number in 0..20 {
@@ -138,7 +141,7 @@ fn two_daemons_may_begin_a_group_together() {
 
 #[test]
 fn a_daemon_that_stops_hands_over_at_once() {
-    let mut here = setting(2);
+    let mut here = setting_with(2, |config| config.kafka("session.timeout.ms", "45000"));
     let second = here.second_daemon();
     let mut clients = [
         here.subscriber(),
@@ -152,8 +155,8 @@ fn a_daemon_that_stops_hands_over_at_once() {
     }
     let (_, time) = timed(|| read_until_partitions(&mut clients[1], &[0, 1]));
     assert!(
-        time < Duration::from_secs(8),
-        "{time:?}: before the session timeout of 10 s"
+        time < Duration::from_secs(30),
+        "{time:?}: before the session timeout of 45 s"
     );
 }
 
@@ -172,7 +175,7 @@ fn a_daemon_that_dies_is_replaced_after_the_session_timeout() {
             .write_values(&here.topic, partition, ["\"after\""]);
     }
     let (_, time) = timed(|| read_until_partitions(&mut clients[1], &[0, 1]));
-    assert!(time < Duration::from_secs(15), "{time:?}");
+    assert!(time < Duration::from_secs(30), "{time:?}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn what_was_not_marked_is_delivered_again_to_the_successor() {
     drop(first);
     let (found, time) = timed(|| second.read().array());
     assert_eq!(Message::parse(found[0].clone()).offset, 1);
-    assert!(time < Duration::from_secs(1), "{time:?}");
+    assert!(time < Duration::from_secs(15), "{time:?}");
 }
 
 #[test]
@@ -50,12 +50,15 @@ fn a_partition_is_read_by_one_connection_at_a_time() {
 #[test]
 fn waiting_subscribers_share_what_there_is() {
     let here = setting(6);
+    let mut clients: Vec<_> = (0..3).map(|_| here.oldest()).collect();
+    // While nothing is there to be read, all of them wait.
+    here.begin(&mut clients[0]);
+    for client in &mut clients {
+        client.exchange("PING\r\nMGET WAIT 20000\r\n", "+PONG\r\n");
+    }
+    thread::sleep(Duration::from_millis(500));
     for partition in 0..6 {
         here.kafka.write_values(&here.topic, partition, ["1", "2"]);
-    }
-    let mut clients: Vec<_> = (0..3).map(|_| here.oldest()).collect();
-    for client in &mut clients {
-        client.send("MGET WAIT 20000\r\n");
     }
     let taken: Vec<BTreeSet<_>> = clients
         .iter_mut()
@@ -117,15 +120,17 @@ fn every_record_goes_to_one_of_several_subscribers() {
 
 #[test]
 fn a_subscriber_that_falls_silent_loses_its_lease() {
-    let here = setting_with(1, |config| config.limit("lease_idle_timeout", "\"2s\""));
+    let here = setting_with(1, |config| config.limit("lease_idle_timeout", "\"5s\""));
     here.kafka.write_values(&here.topic, 0, ["1", "2"]);
     let (mut silent, mut other) = (here.oldest(), here.subscriber());
     assert_eq!(read(&mut silent, 2).len(), 2);
-    mark(&mut silent, 0, 0);
-    let (offsets, time) = timed(|| client_offsets(&mut other, "MGET WAIT 20000", 1));
+    let (offsets, time) = timed(|| {
+        mark(&mut silent, 0, 0);
+        client_offsets(&mut other, "MGET WAIT 20000", 1)
+    });
     assert_eq!(offsets, [1]);
     assert!(
-        time > Duration::from_secs(1) && time < Duration::from_secs(6),
+        time >= Duration::from_secs(5) && time < Duration::from_secs(18),
         "{time:?}"
     );
     mark(&mut silent, 0, 1); // the mark is the group's, whoever says it
@@ -134,12 +139,12 @@ fn a_subscriber_that_falls_silent_loses_its_lease() {
 
 #[test]
 fn a_subscriber_that_marks_or_asks_keeps_its_lease() {
-    let here = setting_with(1, |config| config.limit("lease_idle_timeout", "\"2s\""));
+    let here = setting_with(1, |config| config.limit("lease_idle_timeout", "\"5s\""));
     here.kafka.write_values(&here.topic, 0, ["1", "2"]);
     let (mut busy, mut other) = (here.oldest(), here.subscriber());
     read(&mut busy, 2);
-    other.send("MGET WAIT 4000\r\n");
-    for round in 0..8 {
+    other.send("MGET WAIT 8000\r\n");
+    for round in 0..16 {
         if round % 2 == 0 {
             mark(&mut busy, 0, 0);
         }
@@ -162,7 +167,7 @@ fn a_reply_that_could_not_be_written_is_delivered_again() {
 
 #[test]
 fn a_subscriber_that_does_not_read_its_replies_is_closed() {
-    let here = setting_with(1, |config| config.limit("write_timeout", "\"2s\""));
+    let here = setting_with(1, |config| config.limit("write_timeout", "\"5s\""));
     here.kafka
         .write_values(&here.topic, 0, (0..40).map(|_| filler(900_000)));
     let mut stuck = here.oldest();
@@ -171,7 +176,7 @@ fn a_subscriber_that_does_not_read_its_replies_is_closed() {
     let mut other = here.subscriber();
     let (offsets, time) = timed(|| client_offsets(&mut other, "MGET WAIT 30000", 1));
     assert_eq!(offsets[0], 0, "from the mark on");
-    assert!(time < Duration::from_secs(20), "{time:?}");
+    assert!(time < Duration::from_secs(28), "{time:?}");
 }
 
 #[test]
@@ -198,7 +203,7 @@ fn another_identity_gives_the_partitions_back() {
         first.command(&words).expect_simple("");
         let (offsets, time) = timed(|| client_offsets(&mut second, "MGET WAIT 20000", 1));
         assert_eq!(offsets, [1]);
-        assert!(time < Duration::from_secs(2), "{time:?}");
+        assert!(time < Duration::from_secs(15), "{time:?}");
     }
 }
 

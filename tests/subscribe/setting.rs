@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::common::daemon::{Daemon, identity};
 use crate::common::kafka::{Committed, Draft, HeaderList};
-use crate::common::resp::{Client, Value, ok};
+use crate::common::resp::{Client, Value, is_early, ok};
 pub use crate::common::setting::{Setting, setting, setting_with};
 use crate::common::{eventually, free_port};
 
 pub const RED: HeaderList = &[("color", Some(b"red"))];
 pub const BLUE: HeaderList = &[("color", Some(b"blue"))];
-const JOINING: &str = "ERR group is being joined";
 
 impl Setting {
     pub fn client(&self) -> Client {
@@ -152,7 +151,7 @@ impl TryMget for Client {
 #[track_caller]
 pub fn mget(client: &mut Client, words: &str) -> Vec<Value> {
     match client.call(words) {
-        Value::Error(text) if text.starts_with(JOINING) => Vec::new(),
+        Value::Error(text) if is_early(&text) => Vec::new(),
         reply => reply.array(),
     }
 }
@@ -200,13 +199,8 @@ pub fn read_values(client: &mut Client, count: usize) -> Vec<String> {
 pub fn client_offsets(client: &mut Client, words: &str, count: usize) -> Vec<i64> {
     let mut found = Vec::new();
     eventually(&format!("{count} messages"), || {
-        found.extend(
-            client
-                .call(words)
-                .array()
-                .into_iter()
-                .map(|message| Message::parse(message).offset),
-        );
+        let messages = mget(client, words).into_iter();
+        found.extend(messages.map(|message| Message::parse(message).offset));
         (found.len() >= count).then_some(())
     });
     found
@@ -227,16 +221,11 @@ pub fn read_until_partitions(client: &mut Client, partitions: &[i32]) {
 
 /// What is there, marked; where partitions move meanwhile, a mark may come too late.
 pub fn read_and_mark(client: &mut Client) -> Vec<Message> {
-    let found: Vec<_> = client
-        .call("MGET WAIT 100")
-        .array()
-        .into_iter()
-        .map(Message::parse)
-        .collect();
+    let found = mget(client, "MGET WAIT 100");
+    let found: Vec<_> = found.into_iter().map(Message::parse).collect();
     for message in &found {
         let reply = client.call(&format!("SET {} {}", message.partition, message.offset));
-        let late =
-            matches!(&reply, Value::Error(text) if text.starts_with("ERR group is being joined"));
+        let late = matches!(&reply, Value::Error(text) if is_early(text));
         assert!(late || matches!(reply, Value::Simple(_)), "{reply:?}");
     }
     found
@@ -245,6 +234,7 @@ pub fn read_and_mark(client: &mut Client) -> Vec<Message> {
 /// Nothing is there to be read.
 #[track_caller]
 pub fn nothing(client: &mut Client) {
+    client.begins_empty();
     for _ in 0..2 {
         assert_eq!(client.call("MGET WAIT 500"), Value::Array(Vec::new()));
     }
@@ -273,7 +263,7 @@ pub fn stale_mark(client: &mut Client, partition: i32, offset: i64) -> String {
 fn marked(client: &mut Client, partition: i32, offset: i64) -> Value {
     let words = format!("SET {partition} {offset}");
     eventually("the group is joined", || match client.call(&words) {
-        Value::Error(text) if text.starts_with(JOINING) => None,
+        Value::Error(text) if is_early(&text) => None,
         reply => Some(reply),
     })
 }
