@@ -340,7 +340,7 @@ fn ctrl_c_ends_what_waits_for_a_daemon() {
         gone.signal(libc::SIGINT);
         gone.end().with(code);
         let silent = here.start(command, &format!("--server 127.0.0.1:{}", mute.port()));
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_secs(3));
         silent.signal(libc::SIGINT);
         silent.end().with(code);
     }

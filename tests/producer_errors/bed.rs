@@ -197,7 +197,7 @@ pub fn read(mock: &MockCluster<Health>, topic: &str, count: usize) -> HashMap<i3
 
 pub const LIMITS: ProducerLimits = ProducerLimits {
     max_message_bytes: 1_000_000,
-    delivery_timeout: Duration::from_secs(1),
+    delivery_timeout: Duration::from_secs(5),
     queue_bytes: 64 << 20,
 };
 

@@ -41,7 +41,7 @@ async fn what_never_left_the_queue_is_not_written() {
     assert_eq!(bed.send_one(&mut writer, 0).await, Outcome::Written);
     bed.mock.set_broker_up(1, false).unwrap();
     let why = not_written(bed.send_one(&mut writer, 1).await);
-    assert!(why.starts_with("Kafka did not take it within 1 s"), "{why}");
+    assert!(why.starts_with("Kafka did not take it within 5 s"), "{why}");
     let status = bed.producer.status();
     assert_eq!(
         (status.reachable, status.why.as_str()),
@@ -57,10 +57,10 @@ async fn what_was_sent_without_an_answer_may_be_written() {
     let bed = Bed::new(&["t"]);
     let mut writer = bed.writer("t");
     assert_eq!(bed.send_one(&mut writer, 0).await, Outcome::Written);
-    bed.mock.set_round_trip(1, Duration::from_secs(4)).unwrap();
+    bed.mock.set_round_trip(1, Duration::from_secs(20)).unwrap();
     assert_eq!(
         maybe(bed.send_one(&mut writer, 1).await),
-        "Kafka did not confirm it within 1 s"
+        "Kafka did not confirm it within 5 s"
     );
     let values: Vec<_> = read(&bed.mock, "t", 2).into_values().flatten().collect();
     assert!(values.contains(&1), "in fact it is: {values:?}");
@@ -71,16 +71,14 @@ async fn a_broken_connection_does_not_lose_or_repeat_the_doubt() {
     let bed = Bed::new(&["t"]);
     let mut writer = bed.writer("t");
     assert_eq!(bed.send_one(&mut writer, 0).await, Outcome::Written);
-    bed.mock
-        .set_round_trip(1, Duration::from_millis(300))
-        .unwrap();
+    bed.mock.set_round_trip(1, Duration::from_secs(20)).unwrap();
     // The request is on its way when the broker goes, and it does not come back in time.
     assert!(writer.send(message(&1_u64.to_be_bytes()), 1).is_ok());
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     bed.mock.set_broker_up(1, false).unwrap();
     assert_eq!(
         maybe(outcome_of(&writer, 1).await),
-        "Kafka did not confirm it within 1 s"
+        "Kafka did not confirm it within 5 s"
     );
 }
 
@@ -89,7 +87,7 @@ async fn too_few_replicas_before_and_after_the_append() {
     let before = async {
         let bed = Bed::new(&["t"]);
         bed.mock
-            .push_errors(Produce, &[RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
+            .push_errors(Produce, &[RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 1000]);
         let why = not_written(bed.send_one(&mut bed.writer("t"), 0).await);
         assert!(why.contains("too few in-sync replicas"), "{why}");
     };
@@ -100,10 +98,10 @@ async fn too_few_replicas_before_and_after_the_append() {
             &[RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND],
         );
         bed.mock
-            .push_errors(Produce, &[RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
+            .push_errors(Produce, &[RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 1000]);
         assert_eq!(
             maybe(bed.send_one(&mut bed.writer("t"), 0).await),
-            "Kafka did not confirm it within 1 s"
+            "Kafka did not confirm it within 5 s"
         );
     };
     tokio::join!(before, after);
@@ -114,10 +112,10 @@ async fn too_few_replicas_before_and_after_the_append() {
 async fn what_a_leader_of_yesterday_refused_may_be_written() {
     let bed = Bed::new(&["t"]);
     bed.mock
-        .push_errors(Produce, &[RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 100]);
+        .push_errors(Produce, &[RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 1000]);
     assert_eq!(
         maybe(bed.send_one(&mut bed.writer("t"), 0).await),
-        "Kafka did not confirm it within 1 s"
+        "Kafka did not confirm it within 5 s"
     );
 }
 

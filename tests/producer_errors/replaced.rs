@@ -76,13 +76,11 @@ async fn what_may_be_written_is_not_sent_again_after_another_record_failed() {
     assert_eq!(bed.send_one(&mut writer, 0).await, Outcome::Written);
     assert_eq!(bed.send_one(&mut other, 0).await, Outcome::Written);
     // A request is on its way when the broker goes.
-    bed.mock
-        .set_round_trip(2, Duration::from_millis(500))
-        .unwrap();
+    bed.mock.set_round_trip(2, Duration::from_secs(20)).unwrap();
     assert!(writer.send(message(&bytes(1)), 1).is_ok());
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     bed.mock.set_broker_up(2, false).unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     bed.mock
         .push_errors(Produce, &[RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
     not_written(bed.send_one(&mut other, 1).await);

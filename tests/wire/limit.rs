@@ -42,11 +42,10 @@ fn a_silent_publisher_is_closed_without_a_word() {
         .grant("g", "t", "pubsub")
         .limit("publisher_idle_timeout", "\"1s\"")
         .start();
-    let mut publisher = daemon.publisher("g", "t");
     let mut subscriber = daemon.subscriber("g", "t");
-    let ((), time) = timed(|| publisher.expect_close());
+    let ((), time) = timed(|| daemon.publisher("g", "t").expect_close());
     assert!(
-        time > Duration::from_millis(800) && time < Duration::from_secs(5),
+        time >= Duration::from_secs(1) && time < Duration::from_secs(20),
         "{time:?}"
     );
     subscriber.expect_alive();

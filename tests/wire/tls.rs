@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::common::certificates::{Ca, authority, sign};
 use crate::common::daemon::{Config, Daemon, databus, identity, program, start};
 use crate::common::kafka::Kafka;
-use crate::common::resp::{Client, request};
+use crate::common::resp::{Client, is_early, request};
 use crate::common::{PATIENCE, eventually, free_port};
 
 /// A daemon with a TLS listener, and a folder with the certificates `server` and `client`, which `ca` signed.
@@ -53,7 +53,11 @@ fn a_session_over_tls_is_the_same() {
         client
             .write_all(&request(&["MGET", "raw", "COUNT", "1000"]))
             .expect("sent");
-        let count: usize = line(&mut client)[1..].parse().expect("a number");
+        let count = line(&mut client);
+        if count.strip_prefix('-').is_some_and(is_early) {
+            continue;
+        }
+        let count: usize = count[1..].parse().expect("a number");
         for value in &left[..count] {
             assert_eq!(line(&mut client), "*6");
             // Partition, offset, timestamp, and the key.
