@@ -168,7 +168,7 @@ impl Health {
     }
 
     /// Looks whether a broker is connected, which `probe` tells, where that is in doubt, or the cluster away: once it is, only a connection
-    /// tells that it is back. To be called every second or so, of a client that a broker has answered.
+    /// tells that it is back. To be called every second or so.
     pub fn look_for_broker(&self, probe: impl FnOnce() -> bool) {
         let doubted = self.0.state.lock().expect(UNPOISONED).doubted;
         if self.reachable() && doubted.is_none() {
@@ -178,7 +178,6 @@ impl Health {
             self.0.state.lock().expect(UNPOISONED).doubted = None;
             self.up();
         } else if doubted.is_some_and(|since| since.elapsed() >= DOUBT) {
-            self.0.state.lock().expect(UNPOISONED).doubted = None;
             self.down();
         }
     }
@@ -262,6 +261,7 @@ impl Health {
             None => {}
         }
         (status.reachable, status.tried) = (false, true);
+        state.doubted = None;
         self.0.reachable.store(false, Ordering::Relaxed);
         let trouble = state.trouble.get_or_insert(Trouble::since(now));
         trouble.away(now);

@@ -63,13 +63,11 @@ impl Thread {
     fn look_after_health(&mut self) {
         let client = self.consumer.client();
         let health = &client.context().health;
-        if native::seen(client) {
-            health.look_for_broker(|| native::probe(client));
-            if health.is_to_be_reminded()
-                && let Some(brokers) = self.settings.consumer.get("bootstrap.servers")
-            {
-                native::add_brokers(client, brokers);
-            }
+        health.look_for_broker(|| native::seen(client) && native::probe(client));
+        if health.is_to_be_reminded()
+            && let Some(brokers) = self.settings.consumer.get("bootstrap.servers")
+        {
+            native::add_brokers(client, brokers);
         }
         health.look();
         match self.state.unconfirmed() {
