@@ -8,6 +8,19 @@ use crate::bed::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_answers_everything() {
+    // A busy machine may pause in one or the other.
+    let mut times = Vec::new();
+    while times
+        .last()
+        .is_none_or(|time| *time >= Duration::from_millis(700))
+    {
+        assert!(times.len() < 4, "{times:?}");
+        times.push(answer_everything().await);
+    }
+}
+
+/// How long that takes.
+async fn answer_everything() -> Duration {
     let bed = Bed::with(&["t", "leaderless"], PATIENT);
     (0..3).for_each(|partition| bed.mock.set_leader("leaderless", partition, -1).unwrap());
     let (mut slow, mut queued) = (bed.writer("t"), bed.writer("leaderless"));
@@ -18,15 +31,12 @@ async fn the_end_answers_everything() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let begun = Instant::now();
     bed.producer.drain(begun + Duration::from_millis(100)).await;
-    assert!(
-        begun.elapsed() < Duration::from_secs(9),
-        "{:?}",
-        begun.elapsed()
-    );
+    let time = begun.elapsed();
     assert!(maybe(outcome_of(&slow, 1).await).starts_with("databus gave it up"));
     assert!(not_written(outcome_of(&queued, 1).await).starts_with("databus gave it up"));
     assert_eq!(slow.send(message(b"x"), 2), Err(SendError::Closed));
     assert_eq!(bed.producer.queued_bytes(), 0);
+    time
 }
 
 #[tokio::test(flavor = "multi_thread")]

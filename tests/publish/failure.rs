@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::common::daemon::Config;
 use crate::common::kafka::Kafka;
-use crate::common::resp::{ok, request, timed};
+use crate::common::resp::{ok, once_within, request, timed};
 use crate::common::servers::start_kafka_of;
 use crate::common::{eventually, free_port};
 use crate::*;
@@ -22,7 +22,7 @@ fn a_missing_topic_is_told_within_five_seconds() {
     for _ in 0..2 {
         let (reply, time) = timed(|| client.call("SET k v"));
         reply.expect_error("ERR not written: ");
-        assert!(time < Duration::from_secs(10), "{time:?}");
+        assert!(time < Duration::from_secs(5), "{time:?}");
     }
     client.expect_alive();
     daemon
@@ -96,7 +96,7 @@ fn without_kafka_nothing_is_written() {
     let mut client = daemon.publisher("g", "t");
     let (reply, time) = timed(|| client.call("SET k v"));
     reply.expect_error("ERR not written: ");
-    assert!(time < Duration::from_secs(20), "{time:?}");
+    assert!(time < Duration::from_secs(6), "{time:?}");
     client.send(request(&["SET", "k", "v"]).repeat(100));
     for _ in 0..100 {
         client.read().expect_error("ERR not written: ");
@@ -131,7 +131,7 @@ fn what_kafka_did_not_confirm_may_have_been_written() {
     mock.slow(Duration::from_secs(40));
     let (reply, time) = timed(|| client.call("SET k v"));
     reply.expect_error("ERR may have been written: ");
-    assert!(time < Duration::from_secs(25), "{time:?}");
+    assert!(time < Duration::from_secs(12), "{time:?}");
     client.expect_alive();
     mock.slow(Duration::ZERO);
 }
@@ -256,9 +256,11 @@ fn a_topic_whose_leader_is_away_does_not_stop_the_others() {
     }
     let mut other = daemon.publisher("g", "t");
     for _ in 0..20 {
-        let (reply, time) = timed(|| other.call("SET k v"));
-        assert_eq!(reply, ok());
-        assert!(time < Duration::from_secs(20), "{time:?}");
+        once_within(Duration::from_secs(2), || {
+            let (reply, time) = timed(|| other.call("SET k v"));
+            assert_eq!(reply, ok());
+            time
+        });
     }
 }
 
