@@ -103,3 +103,30 @@ fn partitions_that_kafka_takes_back_before_they_are_read_come_again() {
     // librdkafka would wait for another answer, and be freed by the end of its session at best.
     assert!(!daemon.log().contains("cannot give partitions back"));
 }
+
+/// Whoever is let in again is asked where its partitions begin first, and meanwhile may have to join anew; then Kafka takes no commit of it.
+#[test]
+fn marks_are_committed_before_partitions_are_taken() {
+    let mock = Mock::with_topic("t", 1);
+    let kafka = Kafka::at(&mock.brokers());
+    kafka.write_values("t", 0, ["1"]);
+    let mut config = Config::on(&mock.brokers())
+        .grant("g", "t", "sub")
+        .limit("commit_interval", "\"60s\"");
+    config.more = "[log]\nlevel = \"debug\"\n".into();
+    let daemon = config.start();
+    let mut client = daemon.oldest("g", "t");
+    read(&mut client, 1);
+    mark(&mut client, 0, 0);
+    let errors = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 200];
+    mock.cluster
+        .request_errors(RDKafkaApiKey::OffsetFetch, &errors);
+    let second = kafka.member("g", "t");
+    eventually("some seconds until it asks again", || {
+        (daemon.log().matches("lookup failed").count() >= 5).then_some(())
+    });
+    mock.cluster
+        .clear_request_errors(RDKafkaApiKey::OffsetFetch);
+    assert_eq!(kafka.committed_offsets("g", "t"), [1]);
+    drop(second);
+}

@@ -269,6 +269,8 @@ impl Thread {
                 debug!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, ?partitions, "assigned");
                 self.state.set_joined(false, 0);
                 self.joining.assigned(partitions);
+                // Before librdkafka has its answer it does not join anew, and of who waits to be let in again Kafka takes no commit.
+                self.commit();
             }
             Fetched::Revoked(partitions) => self.revoke(&partitions),
             Fetched::Committed(ended) => self.committed(&ended),
