@@ -4,6 +4,8 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
 use crate::common::daemon::Config;
 use crate::common::eventually;
 use crate::common::kafka::{Kafka, Mock};
@@ -91,6 +93,48 @@ fn marks_are_committed_and_the_group_is_left() {
     assert!(here.daemon.terminate().success());
     assert_eq!(here.kafka.committed_offsets(&here.group, &here.topic), [2]);
     assert_eq!(here.kafka.members(&here.group), 0);
+}
+
+#[test]
+fn last_marks_are_committed_while_the_group_is_joined_anew() {
+    let mock = Mock::with_topic("t", 1);
+    let kafka = Kafka::at(&mock.brokers());
+    kafka.write_values("t", 0, ["1", "2", "3"]);
+    let config = Config::on(&mock.brokers())
+        .grant("g", "t", "sub")
+        .limit("commit_interval", "\"60s\"");
+    let mut daemon = config.start();
+    let mut client = daemon.oldest("g", "t");
+    eventually("all are read", || client.messages("MGET").pop());
+    assert_eq!(client.call("SET 0 1"), ok());
+    let rebalances = RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+    mock.cluster
+        .request_errors(RDKafkaApiKey::OffsetCommit, &[rebalances; 2]);
+    assert!(daemon.terminate().success());
+    assert_eq!(kafka.committed_offsets("g", "t"), [2]);
+    assert!(!daemon.log().contains("could not be committed"));
+}
+
+#[test]
+fn last_marks_of_partitions_that_others_have_are_told() {
+    let mock = Mock::with_topic("t", 1);
+    Kafka::at(&mock.brokers()).write_values("t", 0, ["1"]);
+    let config = Config::on(&mock.brokers())
+        .grant("g", "t", "sub")
+        .limit("commit_interval", "\"60s\"");
+    let mut daemon = config.start();
+    let mut client = daemon.oldest("g", "t");
+    eventually("it is read", || client.messages("MGET").pop());
+    assert_eq!(client.call("SET 0 0"), ok());
+    let gone = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
+    mock.cluster
+        .request_errors(RDKafkaApiKey::OffsetCommit, &[gone]);
+    assert!(daemon.terminate().success());
+    let told = daemon.wait_for_log(" stopped");
+    assert!(
+        told.contains("the last marks of 1 partition were not committed"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod anew;
 mod commits;
 mod joining;
+mod last;
 mod leaving;
 mod perform;
 mod upkeep;
@@ -68,6 +69,8 @@ pub(super) struct Thread {
     commit_again: bool,
     /// Since when Kafka owes the answer to a commit.
     unconfirmed: Option<Instant>,
+    /// Of how many partitions Kafka gave others with marks that were not committed, since it last let this member in.
+    lost: usize,
     alone_since: Option<Instant>,
     topic: TopicWatch,
     stop: bool,
@@ -120,6 +123,7 @@ impl Thread {
             next_commit: now,
             commit_again: false,
             unconfirmed: None,
+            lost: 0,
             alone_since: Some(now),
             topic,
             stop: false,

@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::super::lookup;
-use super::super::note::Note;
 use super::Thread;
-use crate::kafka::native::{self, CommitError, Fetched};
+use crate::kafka::native::Fetched;
 
 impl Thread {
     pub(super) fn commit(&mut self) {
@@ -73,50 +72,6 @@ impl Thread {
             }
         }
     }
-
-    /// Gives of how many partitions the last marks could not be committed.
-    pub(super) fn commit_last(&mut self) -> usize {
-        let deadline = Instant::now() + LAST_TIMEOUT;
-        self.await_commits(EARLIER_TIMEOUT, |thread, fetched, now| match fetched {
-            // Nobody reads on.
-            Fetched::Record(_) => {}
-            fetched => thread.take_in(fetched, now),
-        });
-        let Some((note, open)) = self.last_commits() else {
-            return 0;
-        };
-        let (partitions, error) = match open.is_empty() {
-            false => self.commit_and_wait(note, &open, deadline),
-            true if self.topic.anew.is_some() => (0, String::new()),
-            true => (self.state.uncommitted(), CommitError::TimedOut.to_string()),
-        };
-        if partitions > 0 {
-            warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, partitions, error, "the last marks could not be committed");
-        }
-        partitions
-    }
-
-    /// Of how many partitions it failed, and why.
-    fn commit_and_wait(
-        &self,
-        note: Note,
-        open: &[(i32, i64)],
-        deadline: Instant,
-    ) -> (usize, String) {
-        let list = lookup::commit_list(&self.key.topic, note, open.iter().copied());
-        let left = deadline.saturating_duration_since(Instant::now());
-        match native::commit_wait(self.consumer.client(), &list, left) {
-            Ok(answer) => {
-                let errors: Vec<_> = answer.iter().filter_map(|entry| entry.error).collect();
-                let first = errors.first().map(|error| error.describe().to_owned());
-                (errors.len(), first.unwrap_or_default())
-            }
-            Err(error) => (open.len(), error.to_string()),
-        }
-    }
 }
 
-const LAST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Of that, for the answer to the commit before the last.
-const EARLIER_TIMEOUT: Duration = Duration::from_secs(4);
-const POLL_STEP: Duration = Duration::from_millis(5);
+pub(super) const POLL_STEP: Duration = Duration::from_millis(5);

@@ -134,6 +134,7 @@ impl Thread {
             self.state.assign(partition, place.begin, place.committed);
         }
         self.joining.taken(taking);
+        self.lost = 0;
         self.trouble = None;
         self.state.set_joined(true, taking.count);
         self.begun();
@@ -145,6 +146,7 @@ impl Thread {
         if self.consumer.assignment_lost() {
             info!(group = %self.key.id(), topic = %self.key.topic, cluster = %self.key.cluster, ?partitions, "partitions lost: others read them from their marks on");
             self.state.set_joined(false, 0);
+            self.lost = self.state.uncommitted();
         } else {
             self.await_commits(REVOKE_WAIT, Self::take_in);
             self.commit();
