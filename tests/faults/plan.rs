@@ -16,6 +16,8 @@ pub struct Plan {
     pub publishers: Vec<Style>,
     /// Lane and manner of each.
     pub subscribers: Vec<(usize, Manner)>,
+    /// After how many reads a subscriber leaves, on average, and comes back.
+    pub reads: u32,
     /// What is special about the daemons.
     pub change: fn(Config) -> Config,
     /// A database that the last of the daemons has its grants from.
@@ -77,6 +79,7 @@ impl Plan {
                 (1, Manner::Plain),
                 (2, Manner::Plain),
             ],
+            reads: 40,
             change: |config| config,
             store: None,
             network: false,

@@ -75,6 +75,7 @@ impl World {
             steady: plan.steady,
             calm: plan.calm,
             refusals: plan.refusals,
+            reads: plan.reads,
         };
         let mut world = Self {
             partitions: Arc::new(AtomicI32::new(plan.partitions)),

@@ -30,6 +30,8 @@ pub struct Field {
     pub calm: bool,
     /// See [`crate::plan::Plan::refusals`].
     pub refusals: &'static [&'static str],
+    /// See [`crate::plan::Plan::reads`].
+    pub reads: u32,
 }
 
 /// How to become a client of a lane.

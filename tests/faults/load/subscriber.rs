@@ -84,7 +84,7 @@ impl Subscriber<'_> {
         let epoch = orders.epoch();
         while orders.reading()
             && epoch == orders.epoch()
-            && (orders.draining() || rng.u32(..40) != 0)
+            && (orders.draining() || rng.u32(..self.field.reads) != 0)
         {
             let count = rng.u32(1..=200).to_string();
             let format = *rng.choice(&FORMATS).expect("three");

@@ -31,6 +31,7 @@ pub fn all() -> Vec<Scenario> {
         scenario("client-many", 8, many_plan, scattering),
         scenario("client-pooled", 8, pooled_plan, scattering),
         scenario("client-never-marks", 8, unmarked_plan, scattering),
+        scenario("client-restless", 10, restless_plan, leave_alone),
     ]
 }
 
@@ -267,6 +268,19 @@ fn unmarked_plan() -> Plan {
         (0, Manner::Slow),
     ]);
     plan
+}
+
+/// So that Kafka is always about to let a daemon in, or to hear that one has left.
+fn restless_plan() -> Plan {
+    let mut plan = Plan::usual().daemons(3).calm();
+    plan.reads = 8;
+    plan
+}
+
+fn leave_alone(world: &mut World) {
+    while world.goes_on() {
+        world.wait(millis(200));
+    }
 }
 
 fn scattering(world: &mut World) {
