@@ -344,18 +344,6 @@ impl Kafka {
         Outsider(consumer)
     }
 
-    /// Another member of the group, which takes nothing that it is given.
-    pub fn member(&self, group: &str, topic: &str) -> BaseConsumer {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &self.brokers)
-            .set("group.id", group)
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .create()
-            .expect("a consumer");
-        consumer.subscribe(&[topic]).expect("subscribed");
-        consumer
-    }
-
     /// How many members the group has.
     pub fn members(&self, group: &str) -> usize {
         let list = eventually("Kafka tells of the group", || {

@@ -104,7 +104,7 @@ fn partitions_that_kafka_takes_back_before_they_are_read_come_again() {
     assert!(!daemon.log().contains("cannot give partitions back"));
 }
 
-/// Whoever is let in again is asked where its partitions begin first, and meanwhile may have to join anew; then Kafka takes no commit of it.
+/// Whoever is let in again asks where its partitions begin, and may have to join anew at once then; while it waits for that, Kafka takes no commit of it.
 #[test]
 fn marks_are_committed_before_partitions_are_taken() {
     let mock = Mock::with_topic("t", 1);
@@ -118,15 +118,18 @@ fn marks_are_committed_before_partitions_are_taken() {
     let mut client = daemon.oldest("g", "t");
     read(&mut client, 1);
     mark(&mut client, 0, 0);
-    let errors = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 200];
+    let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 200];
     mock.cluster
-        .request_errors(RDKafkaApiKey::OffsetFetch, &errors);
-    let second = kafka.member("g", "t");
+        .request_errors(RDKafkaApiKey::OffsetFetch, &refused);
+    let failed = || daemon.log().matches("lookup failed").count();
+    let before = failed();
+    let rebalances = RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+    mock.cluster
+        .request_errors(RDKafkaApiKey::Heartbeat, &[rebalances]);
     eventually("some seconds until it asks again", || {
-        (daemon.log().matches("lookup failed").count() >= 5).then_some(())
+        (failed() >= before + 5).then_some(())
     });
     mock.cluster
         .clear_request_errors(RDKafkaApiKey::OffsetFetch);
     assert_eq!(kafka.committed_offsets("g", "t"), [1]);
-    drop(second);
 }

@@ -123,8 +123,6 @@ impl Thread {
             list.add_partition_offset(&self.key.topic, partition, Offset::Offset(place.begin))
                 .expect("offsets of records are not negative");
         }
-        // What was marked since they were assigned, as librdkafka may join anew at once.
-        self.commit();
         if let Err(error) = self.consumer.incremental_assign(&list) {
             warn!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, %error, "assignment refused, will be tried again");
             self.joining.refused(self.now());
