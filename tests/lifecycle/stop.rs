@@ -126,9 +126,12 @@ fn last_marks_of_partitions_that_others_have_are_told() {
     let mut client = daemon.oldest("g", "t");
     eventually("it is read", || client.messages("MGET").pop());
     assert_eq!(client.call("SET 0 0"), ok());
-    let gone = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
-    mock.cluster
-        .request_errors(RDKafkaApiKey::OffsetCommit, &[gone]);
+    // And it is not let in again.
+    let gone = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID; 200];
+    for request in [RDKafkaApiKey::Heartbeat, RDKafkaApiKey::JoinGroup] {
+        mock.cluster.request_errors(request, &gone);
+    }
+    daemon.wait_for_log("partitions lost");
     assert!(daemon.terminate().success());
     let told = daemon.wait_for_log(" stopped");
     assert!(

@@ -69,8 +69,10 @@ pub(super) struct Thread {
     commit_again: bool,
     /// Since when Kafka owes the answer to a commit.
     unconfirmed: Option<Instant>,
-    /// Of how many partitions Kafka gave others with marks that were not committed, since it last let this member in.
+    /// How many partitions Kafka has taken with marks that were not committed, since it last let this member in.
     lost: usize,
+    /// The last marks are being committed: nothing comes after.
+    leaving: bool,
     alone_since: Option<Instant>,
     topic: TopicWatch,
     stop: bool,
@@ -124,6 +126,7 @@ impl Thread {
             commit_again: false,
             unconfirmed: None,
             lost: 0,
+            leaving: false,
             alone_since: Some(now),
             topic,
             stop: false,

@@ -1,5 +1,6 @@
 //! Marks: taken, refused or waiting for what is not known yet; and the commits that come of them.
 
+use super::super::partition::Partition;
 use super::{Action, EndAsked, Marked, Member, PendingMark, Record, Stale, State};
 
 impl<R: Record> State<R> {
@@ -147,11 +148,11 @@ impl<R: Record> State<R> {
     }
 
     /// Partitions whose mark Kafka is not known to have.
-    pub fn uncommitted(&self) -> usize {
-        let states = self.partitions.values();
-        states
-            .filter(|state| state.committing.is_some() || state.to_commit().is_some())
-            .count()
+    pub fn uncommitted(&self) -> impl Iterator<Item = i32> {
+        let waits =
+            |state: &Partition<R>| state.committing.is_some() || state.to_commit().is_some();
+        let partitions = self.partitions.iter();
+        partitions.filter_map(move |(&partition, state)| waits(state).then_some(partition))
     }
 
     /// Partitions whose commit is under way, or failed and is to be tried again.

@@ -184,11 +184,11 @@ fn a_commit_waits_for_the_one_before() {
     assert_eq!(state.due_commits(), [(0, 5)]);
     state.mark(1, 0, 7, 0, 100);
     assert!(state.is_committing() && state.commits_again());
-    assert_eq!(state.uncommitted(), 1);
+    assert_eq!(state.uncommitted().count(), 1);
     assert_eq!(state.due_commits(), []);
     state.committed(0, 5, true);
     assert!(!state.is_committing() && !state.commits_again());
-    assert_eq!(state.uncommitted(), 1);
+    assert_eq!(state.uncommitted().count(), 1);
     assert_eq!(state.due_commits(), [(0, 8)]);
     state.committed(0, 8, true);
     assert_eq!(state.due_commits(), []);

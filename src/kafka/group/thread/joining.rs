@@ -141,13 +141,20 @@ impl Thread {
 
     pub(super) fn revoke(&mut self, partitions: &[i32]) {
         debug!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, ?partitions, "revoked");
-        if self.consumer.assignment_lost() {
+        let is_lost = self.consumer.assignment_lost();
+        if is_lost {
             info!(group = %self.key.id(), topic = %self.key.topic, cluster = %self.key.cluster, ?partitions, "partitions lost: others read them from their marks on");
             self.state.set_joined(false, 0);
-            self.lost = self.state.uncommitted();
         } else {
             self.await_commits(REVOKE_WAIT, Self::take_in);
             self.commit();
+            if self.leaving {
+                self.await_commits(REVOKE_WAIT, Self::take_in_unread);
+            }
+        }
+        if is_lost || self.leaving {
+            let uncommitted = self.state.uncommitted();
+            self.lost += uncommitted.filter(|p| partitions.contains(p)).count();
         }
         // What was assigned and not taken yet librdkafka does not know as assigned: it would refuse the whole list, and wait for another.
         let held = partitions.iter().copied();

@@ -6,16 +6,17 @@ use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaRespErr;
 use tracing::warn;
 
-use super::super::lookup;
 use super::super::note::Note;
-use super::Thread;
+use super::super::{Refusal, lookup};
 use super::commits::POLL_STEP;
+use super::{Thread, Trouble};
 use crate::kafka::native::{self, Code, CommitError, Fetched};
 
 impl Thread {
     /// Gives of how many partitions the last marks could not be committed.
     pub(super) fn commit_last(&mut self) -> usize {
         let deadline = Instant::now() + LAST_TIMEOUT;
+        self.leaving = true;
         let failed = loop {
             let left = deadline.saturating_duration_since(Instant::now());
             self.await_commits(left.min(EARLIER_TIMEOUT), Self::take_in_unread);
@@ -25,20 +26,22 @@ impl Thread {
             let failed = match open.is_empty() {
                 false => self.commit_and_wait(note, &open, deadline),
                 true if self.topic.anew.is_some() => None,
-                true => Failed::unanswered(self.state.uncommitted()),
+                true => Failed::unanswered(self.state.uncommitted().count()),
             };
-            let rebalances = failed.as_ref().is_some_and(|failed| failed.rebalances);
-            if !rebalances || Instant::now() >= deadline {
+            if !failed.as_ref().is_some_and(|failed| failed.rebalances) {
                 break failed;
             }
             for (partition, offset) in open {
                 self.state.committed(partition, offset, false);
             }
             self.await_rebalance(deadline);
+            if Instant::now() >= deadline {
+                break failed;
+            }
         };
         let Some(Failed {
             partitions, error, ..
-        }) = failed.or_else(|| Failed::lost(self.lost))
+        }) = failed.or_else(|| self.lost())
         else {
             return 0;
         };
@@ -46,8 +49,16 @@ impl Thread {
         partitions
     }
 
+    /// Marks in a topic that is no more are none.
+    fn lost(&self) -> Option<Failed> {
+        let missing = |trouble: &Trouble| matches!(trouble.refusal, Refusal::TopicMissing);
+        let is_gone = self.topic.anew.is_some() || self.trouble.as_ref().is_some_and(missing);
+        let lost = if is_gone { 0 } else { self.lost };
+        Failed::finally(lost, "others have the partitions".to_owned())
+    }
+
     /// Nobody reads on.
-    fn take_in_unread(&mut self, fetched: Fetched, now: u64) {
+    pub(super) fn take_in_unread(&mut self, fetched: Fetched, now: u64) {
         match fetched {
             Fetched::Record(_) => {}
             fetched => self.take_in(fetched, now),
@@ -116,10 +127,6 @@ impl Failed {
 
     fn unanswered(partitions: usize) -> Option<Self> {
         Self::finally(partitions, CommitError::TimedOut.to_string())
-    }
-
-    fn lost(partitions: usize) -> Option<Self> {
-        Self::finally(partitions, "others have the partitions".to_owned())
     }
 
     fn finally(partitions: usize, error: String) -> Option<Self> {
