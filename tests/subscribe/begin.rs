@@ -5,8 +5,10 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
+use rdkafka::mocking::MockCoordinator;
+
 use crate::common::daemon::{Config, Daemon};
-use crate::common::kafka::Kafka;
+use crate::common::kafka::{Kafka, Mock};
 use crate::common::resp::{Value, ok, request};
 use crate::common::{eventually, free_port, freeze, unique};
 use crate::setting::*;
@@ -132,6 +134,40 @@ fn where_a_group_begins_is_certain_once_an_mget_was_answered() {
         assert!(late.is_err(), "Kafka took the commit of the other daemon");
         assert_eq!(here.kafka.committed_offsets(&group, &here.topic), [0]);
     }
+}
+
+/// Its answers may have come, and records after them, while a leader took its time here.
+#[test]
+fn a_group_that_another_daemon_began_meanwhile_is_not_begun_again() {
+    let mock = Mock::with_brokers(2);
+    mock.cluster.create_topic("t", 1, 1).expect("a topic");
+    mock.cluster
+        .partition_leader("t", 0, Some(2))
+        .expect("there is a broker 2");
+    mock.cluster
+        .coordinator(MockCoordinator::Group("g".into()), 1)
+        .expect("there is a broker 1");
+    let kafka = Kafka::at(&mock.brokers());
+    kafka.write_values("t", 0, ["1", "2", "3"]);
+    let other = kafka.outsider("g");
+    let brokers = mock.brokers();
+    let first = brokers.split(',').next().expect("two");
+    let daemon = Config::on(first).grant("g", "t", "sub").start();
+    let mut client = daemon.subscriber("g", "t");
+    // A daemon that has asked where the group stands waits for the partition's end then.
+    mock.cluster
+        .broker_round_trip_time(2, Duration::from_secs(4))
+        .expect("there is a broker 2");
+    for _ in 0..2 {
+        client.call("MGET WAIT 0");
+    }
+    other
+        .commit("t", &[(0, 1, "databus 1 1")])
+        .expect("committed");
+    mock.cluster
+        .broker_round_trip_time(2, Duration::ZERO)
+        .expect("there is a broker 2");
+    assert_eq!(read_values(&mut client, 2), ["2", "3"]);
 }
 
 #[test]

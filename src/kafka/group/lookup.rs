@@ -32,7 +32,7 @@ pub(super) enum LookupError {
     TopicMissing,
     /// The group has begun to read another topic of that name.
     MadeAnew(TopicId),
-    /// The group's coordinator is being chosen or is loading: soon.
+    /// The group's coordinator is being chosen or is loading, or another daemon has just begun the group: soon.
     NotYet,
     Failed(String),
 }
@@ -97,25 +97,7 @@ pub(super) fn places(
         Some((Word::Anew, _)) => true,
         Some((Word::Same, _)) | None => asked.saw_anew(),
     };
-    let all = list(topic, 0..count, Offset::Invalid);
-    let committed = consumer.committed_offsets(all, timeout).map_err(failed)?;
-    let mut stored = vec![Stored::default(); count as usize];
-    for entry in native::entries(&committed) {
-        if let Some(code) = entry.error {
-            return Err(code.known().map_or_else(
-                || LookupError::Failed(code.describe().to_owned()),
-                |known| failed(KafkaError::OffsetFetch(known.into())),
-            ));
-        }
-        if entry.offset.is_some()
-            && let Some(slot) = stored.get_mut(entry.partition as usize)
-        {
-            *slot = Stored {
-                offset: entry.offset,
-                note: Note::read(&entry.metadata),
-            };
-        }
-    }
+    let stored = self::stored(consumer, topic, count, timeout)?;
     let plan = begin::plan(&stored, id, anew);
     let known = |partition: i32| asked.begin.as_ref()?.places.get(partition as usize);
     let unknown = (0..).zip(&plan.begins).filter_map(|(partition, begin)| {
@@ -132,6 +114,14 @@ pub(super) fn places(
     });
     let offsets = offsets(consumer, topic, unknown, timeout)?;
     let offsets: Vec<_> = offsets.into_iter().collect::<Result<_, _>>()?;
+    if asked.begin.is_none() && !offsets.is_empty() {
+        // A leader may have taken long, and another daemon may have begun the group meanwhile: its begin stands.
+        let again = self::stored(consumer, topic, count, timeout)?;
+        let mut found = offsets.iter().map(|(partition, _)| *partition as usize);
+        if found.any(|partition| again[partition] != stored[partition]) {
+            return Err(LookupError::NotYet);
+        }
+    }
     let places = (0..)
         .zip(&plan.begins)
         .map(|(partition, begin)| match *begin {
@@ -158,6 +148,35 @@ pub(super) fn places(
         topic: id,
         places: places.collect::<Result<_, _>>()?,
     })
+}
+
+/// What the group has committed, in order of partition.
+fn stored(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    count: i32,
+    timeout: Duration,
+) -> Result<Vec<Stored>, LookupError> {
+    let all = list(topic, 0..count, Offset::Invalid);
+    let committed = consumer.committed_offsets(all, timeout).map_err(failed)?;
+    let mut stored = vec![Stored::default(); count as usize];
+    for entry in native::entries(&committed) {
+        if let Some(code) = entry.error {
+            return Err(code.known().map_or_else(
+                || LookupError::Failed(code.describe().to_owned()),
+                |known| failed(KafkaError::OffsetFetch(known.into())),
+            ));
+        }
+        if entry.offset.is_some()
+            && let Some(slot) = stored.get_mut(entry.partition as usize)
+        {
+            *slot = Stored {
+                offset: entry.offset,
+                note: Note::read(&entry.metadata),
+            };
+        }
+    }
+    Ok(stored)
 }
 
 impl Asked {
