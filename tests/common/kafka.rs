@@ -96,7 +96,8 @@ impl Kafka {
     pub fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let brokers = self.brokers.split(',').count();
         let replicas = TopicReplication::Fixed(i32::try_from(brokers).expect("few"));
-        let mut topic = NewTopic::new(name, partitions, replicas);
+        // Else Kafka deletes, every five minutes, records that tests have dated long ago.
+        let mut topic = NewTopic::new(name, partitions, replicas).set("retention.ms", "-1");
         for (key, value) in settings {
             topic = topic.set(key, value);
         }
