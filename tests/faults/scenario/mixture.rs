@@ -58,6 +58,7 @@ enum StoreIll {
 
 fn run(world: &mut World) {
     let mut broken = Broken::default();
+    moved::begin_second(world);
     while world.goes_on() {
         wake(world, &mut broken);
         world.nodes.iter_mut().for_each(Node::look_after);

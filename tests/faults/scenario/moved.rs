@@ -68,6 +68,17 @@ fn move_to(world: &mut World, node: usize, cluster: &str) {
     node.reload();
 }
 
+/// The groups have a position on the second cluster. Else one that has not begun there begins at the newest record on a daemon that is
+/// started anew after the move, and does not know of it (SPEC 7).
+pub fn begin_second(world: &World) {
+    let second = world.second.as_ref().expect("the plan has one");
+    let begin: Vec<_> = (0..world.plan.partitions).map(|p| (p, 0, "")).collect();
+    let lanes = world.recorder.evidence().lanes.clone();
+    for lane in lanes.iter().filter(|lane| lane.topic == 1) {
+        second.commit(&lane.group, &world.topic, &begin);
+    }
+}
+
 /// What lies on the second cluster is read to its end there; then all are where they began. Kafka, daemons and the store are well, and
 /// nobody publishes when this ends.
 pub fn finish_second(world: &mut World) {
