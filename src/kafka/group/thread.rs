@@ -271,6 +271,8 @@ impl Thread {
     fn take_in(&mut self, fetched: Fetched, now: u64) {
         match fetched {
             Fetched::Nothing => {}
+            // Whoever leaves reads on for nobody.
+            Fetched::Record(_) if self.leaving => {}
             Fetched::Record(record) => self.fetched(record, now),
             Fetched::Assigned(partitions) => {
                 debug!(cluster = %self.key.cluster, group = %self.key.id(), topic = %self.key.topic, ?partitions, "assigned");

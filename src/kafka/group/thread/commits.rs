@@ -58,17 +58,13 @@ impl Thread {
         }
     }
 
-    /// Waits for the answer to the commit under way, `limit` at most; what else librdkafka has meanwhile goes to `take_in`.
-    pub(super) fn await_commits(
-        &mut self,
-        limit: Duration,
-        take_in: impl Fn(&mut Self, Fetched, u64),
-    ) {
+    /// Waits for the answer to the commit under way, `limit` at most; what else librdkafka has meanwhile is taken in.
+    pub(super) fn await_commits(&mut self, limit: Duration) {
         let deadline = Instant::now() + limit;
         while self.state.is_committing() && Instant::now() < deadline {
             match self.fetch.poll() {
                 Fetched::Nothing => std::thread::sleep(POLL_STEP),
-                fetched => take_in(self, fetched, self.now()),
+                fetched => self.take_in(fetched, self.now()),
             }
         }
     }

@@ -146,10 +146,10 @@ impl Thread {
             info!(group = %self.key.id(), topic = %self.key.topic, cluster = %self.key.cluster, ?partitions, "partitions lost: others read them from their marks on");
             self.state.set_joined(false, 0);
         } else {
-            self.await_commits(REVOKE_WAIT, Self::take_in);
+            self.await_commits(REVOKE_WAIT);
             self.commit();
             if self.leaving {
-                self.await_commits(REVOKE_WAIT, Self::take_in_unread);
+                self.await_commits(REVOKE_WAIT);
             }
         }
         if is_lost || self.leaving {

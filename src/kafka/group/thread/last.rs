@@ -19,7 +19,7 @@ impl Thread {
         self.leaving = true;
         let failed = loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            self.await_commits(left.min(EARLIER_TIMEOUT), Self::take_in_unread);
+            self.await_commits(left.min(EARLIER_TIMEOUT));
             let Some((note, open)) = self.last_commits() else {
                 break None;
             };
@@ -57,14 +57,6 @@ impl Thread {
         Failed::finally(lost, "others have the partitions".to_owned())
     }
 
-    /// Nobody reads on.
-    pub(super) fn take_in_unread(&mut self, fetched: Fetched, now: u64) {
-        match fetched {
-            Fetched::Record(_) => {}
-            fetched => self.take_in(fetched, now),
-        }
-    }
-
     /// None where Kafka took them all.
     fn commit_and_wait(
         &self,
@@ -93,7 +85,7 @@ impl Thread {
                 Fetched::Nothing => std::thread::sleep(POLL_STEP),
                 fetched => {
                     let is_over = matches!(fetched, Fetched::Assigned(_) | Fetched::Revoked(_));
-                    self.take_in_unread(fetched, self.now());
+                    self.take_in(fetched, self.now());
                     if is_over {
                         return;
                     }
