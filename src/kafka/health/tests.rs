@@ -114,4 +114,8 @@ fn who_is_in_doubt_and_not_connected_is_away() {
     assert!(!health.reachable());
     health.look_for_broker(|| true);
     assert!(health.reachable());
+    health.doubt();
+    health.down();
+    health.up();
+    health.look_for_broker(|| unreachable!("the doubt has come true, and is over"));
 }
